@@ -1,0 +1,1 @@
+"""The discovery loop: the Researcher, the Supervisor, and the offline model that plays both."""

@@ -1,0 +1,1 @@
+"""What is measured: benchmarks, workloads, evaluations, statistics."""

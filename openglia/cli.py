@@ -1,0 +1,58 @@
+"""The command line: one verb per module of ``openglia.commands``.
+
+A module is imported only when its verb is called, so that every command starts as fast as it
+can. Each has ``configure(parser)``, which declares its options, and ``run(arguments)``, which
+returns the exit status.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from openglia import __version__
+from openglia.errors import OpenGliaError
+
+COMMANDS = {
+    "setup": "install the simulator and what the experiment needs (./setup.sh calls it)",
+    "run": "discover a router: one experiment (./run.sh calls it)",
+    "evaluate": "score a scheduler file on a benchmark",
+    "baseline": "measure the baseline routers on a benchmark",
+    "compare": "compare scheduler files, paired by seed",
+    "benchmarks": "list the benchmarks",
+    "finish": "complete the folder of a run whose process was killed",
+    "verify": "repeat a run's final verification on the held-out seeds",
+    "report": "write a run's report.html, or an index of all runs",
+    "reproduce": "measure the reference routers and write RESULTS.md",
+    "doctor": "say what is in force on this machine and what is missing",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status (0 well, 1 failed, 2 wrong usage, 130 Ctrl-C)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = next((word for word in words if not word.startswith("-")), None)
+    parser = argparse.ArgumentParser(
+        prog="openglia",
+        description="Language models discover system algorithms; the harness measures them.",
+    )
+    parser.add_argument("--version", action="version", version=f"openglia {__version__}")
+    verbs = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for verb, summary in COMMANDS.items():
+        verb_parser = verbs.add_parser(verb, help=summary, description=summary)
+        if verb == name:
+            module = importlib.import_module(f"openglia.commands.{verb}")
+            module.configure(verb_parser)
+    arguments = parser.parse_args(words)
+    module = importlib.import_module(f"openglia.commands.{arguments.command}")
+    try:
+        status: int = module.run(arguments)
+    except OpenGliaError as error:
+        print(f"openglia {arguments.command}: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(f"openglia {arguments.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    return status

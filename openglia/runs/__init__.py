@@ -1,0 +1,1 @@
+"""One experiment: its folder, its record of evaluations, its results."""

@@ -1,0 +1,1 @@
+"""The embedded simulator: a discrete-event engine with the results of the pinned Vidur."""

@@ -1,0 +1,1 @@
+"""The pinned Vidur: checkout, installation, profiles, predictors, and running it."""
