@@ -1,0 +1,1 @@
+"""Reference routers for RESULTS.md. Agents at work never see this folder: the sandbox hides it."""
