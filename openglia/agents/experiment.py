@@ -1,0 +1,86 @@
+"""What the discovery loop is given, and what it gives back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+
+class Record(Protocol):
+    """The harness's own record of evaluations (``openglia.runs.record``)."""
+
+    @property
+    def evaluations_used(self) -> int:
+        """Evaluations that count towards the budget so far."""
+
+    def summary_for_supervisor(self) -> str:
+        """What was measured, as Markdown; shown to the Supervisor next to the account."""
+
+
+class Sandbox(Protocol):
+    """What the shell needs of ``openglia.integrity.sandbox.Sandbox``."""
+
+    def command(self, argv: list[str], layout: Any) -> list[str]:
+        """The command that runs ``argv`` inside the sandbox."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a run may use. None stands for no limit."""
+
+    max_refinements: int = 5  # rounds after the first, each answered by the Supervisor
+    max_evaluations: int | None = 200  # counted by ``Record.evaluations_used``
+    time_limit: float | None = 4 * 3600.0  # seconds of wall time of the loop
+    max_tokens: int | None = 5_000_000  # input and output of both agents together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One discovery: where it happens, what it is about, and its means."""
+
+    run_dir: Path  # traces, transcripts and histories are written here
+    root: Path  # the experiment's folder, working directory of the shell
+    problem: str  # the text of problem.md, the research goal
+    model: str  # a model name of fast-agent, or "offline"
+    record: Record
+    sandbox: Sandbox
+    layout: Any  # ``openglia.integrity.sandbox.Layout``, handed to ``Sandbox.command``
+    # All variables of the shell's commands: Sandbox.environment(...) with OPENGLIA_SCRATCH_DIR,
+    # OPENGLIA_RUN_ID and OPENGLIA_EVALUATOR. Nothing is inherited besides.
+    environment: Mapping[str, str]
+    limits: Limits = field(default_factory=Limits)
+    seed: int = 0  # of the offline model
+    resume: bool = False  # continue with the histories in ``run_dir``
+    command_timeout: float = 1800.0  # seconds of wall time of one shell command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Tokens that one agent used, as its provider counts them."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0  # of the input, read from the provider's cache
+
+    @property
+    def total(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a discovery ended.
+
+    ``completed``: the Supervisor was content, or the refinements are used up. ``limit``: another
+    limit was reached. ``failed``: the provider or the model gave up. ``interrupted``: Ctrl-C or
+    a termination signal. Whatever the status, ``account`` holds the last one there is.
+    """
+
+    status: Literal["completed", "limit", "failed", "interrupted"]
+    reason: str | None  # one line; None when completed
+    account: str  # the Researcher's last account, Markdown; may be empty
+    usage: Mapping[str, Usage]  # of "researcher" and "supervisor"
+    rounds: int = 0  # turns of the Researcher that were finished
+    warnings: Sequence[str] = ()
