@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 from openglia.files import canonical_json, sha256
 
+# Raised whenever openglia.benchmark.workload draws other traces from the same definition.
+TRACE_FORMAT = 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaScheduler:
@@ -61,6 +64,7 @@ class Benchmark:
     def hash(self) -> str:
         """12 hexadecimal digits over everything that decides a score of one seed."""
         parts = {
+            "trace_format": TRACE_FORMAT,
             "cluster": asdict(self.cluster),
             "duration": self.duration,
             "workload": self.workload,

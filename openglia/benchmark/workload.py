@@ -1,9 +1,29 @@
-"""Request traces, drawn from a benchmark's workload and a seed."""
+"""Request traces, drawn from a benchmark's workload and a seed.
 
+Every quantity has a random stream of its own (arrivals, prompt lengths, output lengths, ...), so
+that a change to one does not shift the others, and a shorter duration gives a prefix of the trace.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from openglia.benchmark.definition import Benchmark
+from openglia.errors import OpenGliaError
+from openglia.files import sha256, write_atomically
+from openglia.paths import CACHE, VIDUR
+
+HEADER = "arrived_at,num_prefill_tokens,num_decode_tokens"
+
+# An output leaves at least this much of the context to its prompt.
+MIN_PROMPT_ROOM = 16  # tokens
+
+_MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -16,3 +36,179 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.arrived_at)
+
+
+class _Stream(IntEnum):
+    """The independent random streams of a seed. The numbers are part of what a trace is."""
+
+    GAPS = 0
+    PROMPT_COMPONENT = 1
+    PROMPT = 2
+    OUTPUT = 3
+    PROMPT_INFLATION = 4
+    OUTPUT_INFLATION = 5
+    ROW = 6
+    AFTER_SHIFT = 100  # added to the streams of the lengths after a shift
+
+
+def generate(benchmark: Benchmark, seed: int) -> Trace:
+    """Draw the trace of a seed.
+
+    Raises:
+        OpenGliaError: the workload resamples a file that is missing or not the expected one.
+    """
+    workload = benchmark.workload
+    arrived_at = _arrivals(workload["arrivals"], benchmark.duration, seed)
+    count = len(arrived_at)
+    prompts, outputs = _lengths(workload["lengths"], count, seed, 0)
+    shift = workload["shift"]
+    if shift is not None:
+        later = arrived_at >= shift["at"] * benchmark.duration
+        later_prompts, later_outputs = _lengths(shift["lengths"], count, seed, _Stream.AFTER_SHIFT)
+        prompts = np.where(later, later_prompts, prompts)
+        outputs = np.where(later, later_outputs, outputs)
+    limit = benchmark.cluster.max_tokens
+    outputs = np.minimum(outputs, limit - MIN_PROMPT_ROOM)
+    prompts = np.minimum(prompts, limit - outputs)
+    return Trace(arrived_at, np.maximum(prompts, 1), np.maximum(outputs, 1))
+
+
+def trace_file(benchmark: Benchmark, seed: int, folder: Path = CACHE / "traces") -> Path:
+    """The trace of a seed as the CSV file that Vidur replays; made if it is not there."""
+    path = folder / f"{benchmark.name}-{benchmark.hash}" / f"seed_{seed}.csv"
+    if not path.exists():
+        write_atomically(path, to_csv(generate(benchmark, seed)))
+    return path
+
+
+def to_csv(trace: Trace) -> str:
+    """The trace as text; a reader gets back exactly the trace's numbers."""
+    ticks = np.rint(trace.arrived_at * _MICROSECONDS).astype(np.int64)
+    rows = zip(
+        ticks.tolist(),
+        trace.num_prefill_tokens.tolist(),
+        trace.num_decode_tokens.tolist(),
+        strict=True,
+    )
+    lines = [
+        f"{tick // _MICROSECONDS}.{tick % _MICROSECONDS:06d},{prompt},{output}"
+        for tick, prompt, output in rows
+    ]
+    return "\n".join([HEADER, *lines, ""])
+
+
+def _random(seed: int, stream: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream,))))
+
+
+def _arrivals(spec: Mapping[str, Any], duration: float, seed: int) -> NDArray[np.float64]:
+    """Arrival times in [0, duration), rounded to whole microseconds.
+
+    Gaps of mean 1 are summed, and the sum is read as the integral of the arrival rate. At a
+    constant rate that only scales the gaps; bursts compress them.
+    """
+    ends, integral = _rate_integral(spec, duration)
+    random = _random(seed, _Stream.GAPS)
+    block = max(64, int(1.2 * integral[-1]))
+    gaps = np.empty(0)
+    total = np.empty(0)
+    while not len(total) or total[-1] < integral[-1]:
+        gaps = np.concatenate([gaps, _unit_gaps(spec, random, block)])
+        total = np.cumsum(gaps)
+    times = np.interp(total[total < integral[-1]], integral, ends)
+    # A whole number over 10^6 is the double nearest to its decimal, so CSV keeps it exactly.
+    times = np.rint(times * _MICROSECONDS) / _MICROSECONDS
+    kept: NDArray[np.float64] = times[times < duration]
+    return kept
+
+
+def _unit_gaps(
+    spec: Mapping[str, Any], random: np.random.Generator, count: int
+) -> NDArray[np.float64]:
+    if spec["process"] == "poisson":
+        return random.standard_exponential(count)
+    sigma = spec["sigma"]
+    return random.lognormal(-(sigma**2) / 2, sigma, count)
+
+
+def _rate_integral(
+    spec: Mapping[str, Any], duration: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Breakpoints in time and the expected number of arrivals until each."""
+    bursts = spec["bursts"]
+    if bursts is None:
+        return np.array([0.0, duration]), np.array([0.0, spec["rate"] * duration])
+    every, last, factor = bursts["every"], bursts["last"], bursts["factor"]
+    quiet = spec["rate"] * every / (every - last + factor * last)  # `rate` is the mean
+    starts = np.arange(0.0, duration, every)
+    ends = np.unique(
+        np.clip(np.concatenate([starts, starts + every - last, [duration]]), 0, duration)
+    )
+    middle = (ends[:-1] + ends[1:]) / 2
+    rates = np.where(middle % every < every - last, quiet, factor * quiet)
+    return ends, np.concatenate([[0.0], np.cumsum(rates * np.diff(ends))])
+
+
+def _lengths(
+    spec: Mapping[str, Any], count: int, seed: int, offset: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Prompt and output lengths in tokens, before the context limit cuts them."""
+    if spec["distribution"] == "file":
+        prompts, outputs = _read_lengths(spec["file"], spec["sha256"])
+        rows = _random(seed, _Stream.ROW + offset).integers(len(prompts), size=count)
+        return prompts[rows], outputs[rows]
+    components = spec["prompt"]
+    shares = np.cumsum([component["share"] for component in components])[:-1]
+    chosen = np.searchsorted(
+        shares, _random(seed, _Stream.PROMPT_COMPONENT + offset).random(count), side="right"
+    )
+    normal = _random(seed, _Stream.PROMPT + offset).standard_normal(count)
+    start, mu, sigma = (
+        np.array([component[key] for component in components])[chosen]
+        for key in ("offset", "mu", "sigma")
+    )
+    prompts = (start + np.exp(mu + sigma * normal)).astype(np.int64)
+    output = spec["output"]
+    gamma = _random(seed, _Stream.OUTPUT + offset).gamma(output["shape"], output["scale"], count)
+    outputs = np.clip(gamma, output["minimum"], output["maximum"]).astype(np.int64)
+    inflation = spec["inflation"]
+    if inflation is not None:
+        prompts = _inflate(
+            prompts,
+            inflation["factor"],
+            inflation["prompt_share"],
+            _random(seed, _Stream.PROMPT_INFLATION + offset),
+        )
+        outputs = _inflate(
+            outputs,
+            inflation["factor"],
+            inflation["output_share"],
+            _random(seed, _Stream.OUTPUT_INFLATION + offset),
+        )
+    return prompts, outputs
+
+
+def _inflate(
+    lengths: NDArray[np.int64], factor: int, share: float, random: np.random.Generator
+) -> NDArray[np.int64]:
+    return np.where(random.random(len(lengths)) < share, factor * lengths, lengths)
+
+
+def _read_lengths(name: str, digest: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    path = VIDUR / name
+    if not path.exists():
+        raise OpenGliaError(
+            f"{path} is missing: this benchmark draws request lengths from a trace that Vidur "
+            f"ships; run ./setup.sh where Vidur's repository can be reached"
+        )
+    content = path.read_bytes()
+    if sha256(content) != digest:
+        raise OpenGliaError(
+            f"{path} is not the file this benchmark was made with (SHA-256 differs); "
+            f"run ./setup.sh to restore Vidur's checkout"
+        )
+    table = np.genfromtxt(content.decode().splitlines(), delimiter=",", names=True)
+    return (
+        table["num_prefill_tokens"].astype(np.int64),
+        table["num_decode_tokens"].astype(np.int64),
+    )

@@ -1,0 +1,173 @@
+"""Benchmarks from YAML files. ``environment/benchmarks/README.md`` documents the keys."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from openglia.benchmark.definition import Benchmark, Cluster, Limits, ReplicaScheduler
+from openglia.benchmark.schema import Section
+from openglia.benchmark.seeds import parse_seeds
+from openglia.benchmark.workload_schema import read_workload
+from openglia.errors import UsageError
+from openglia.paths import BENCHMARKS
+
+BASELINES = ("random", "round_robin", "lor", "llq")
+
+
+def available() -> list[str]:
+    """Names of the benchmarks in ``environment/benchmarks``."""
+    return sorted(path.stem for path in BENCHMARKS.glob("*.yaml"))
+
+
+def load_benchmark(name_or_path: str) -> Benchmark:
+    """Read and check a benchmark.
+
+    Raises:
+        UsageError: there is no such benchmark, or its file is not valid; names file and key.
+    """
+    if name_or_path.endswith((".yaml", ".yml")):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise UsageError(f"no benchmark file {path}")
+    else:
+        path = BENCHMARKS / f"{name_or_path}.yaml"
+        if "/" in name_or_path or not path.is_file():
+            raise UsageError(
+                f"no benchmark {name_or_path!r}; there are {', '.join(available())} "
+                f"(or give the path of a .yaml file)"
+            )
+    return _benchmark(path, Section(path, "", _read(path, ())))
+
+
+def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
+    """The file's mapping, laid over the one that it ``extends``."""
+    try:
+        own: Any = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{path}: is not YAML: {reason}") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    if not isinstance(own, dict):
+        raise UsageError(f"{path}: must be a mapping of keys to values")
+    if "extends" not in own:
+        return own
+    parent: Any = own.pop("extends")
+    if not isinstance(parent, str):
+        raise UsageError(f"{path}: extends: must be a benchmark's name, not {parent!r}")
+    places = (path.parent / f"{parent}.yaml", BENCHMARKS / f"{parent}.yaml")
+    base = next((place for place in places if place.is_file()), None)
+    if base is None:
+        raise UsageError(f"{path}: extends: there is no benchmark {parent!r}")
+    if base.resolve() in [heir.resolve() for heir in (path, *heirs)]:
+        raise UsageError(f"{path}: extends: {parent!r} extends this file in turn")
+    return _overlaid(_read(base, (path, *heirs)), own)
+
+
+def _overlaid(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """``own`` over ``base``: mappings are merged key by key, all else is replaced."""
+    merged = dict(base)
+    for key, value in own.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            value = _overlaid(below, value)
+        merged[key] = value
+    return merged
+
+
+def _benchmark(path: Path, top: Section) -> Benchmark:
+    description = " ".join(top.text("description").split())
+    cluster = _cluster(top.section("cluster"))
+    duration = top.number("duration", above=0)
+    workload = read_workload(top.section("workload"))
+    seeds = _seeds(top, "seeds")
+    held_out = _seeds(top, "held_out_seeds") if top.has("held_out_seeds") else ()
+    if shared := set(seeds) & set(held_out):
+        raise top.error("held_out_seeds", f"seed {min(shared)} is an evaluation seed too")
+    objective = top.text("objective", ("mean_response_time",))
+    baselines = tuple(top.list("baselines"))
+    for name in baselines:
+        if name not in BASELINES:
+            raise top.error("baselines", f"{name!r} is none of {', '.join(BASELINES)}")
+    limits = _limits(top.section("limits")) if top.has("limits") else Limits()
+    top.done()
+    return Benchmark(
+        name=path.stem,
+        description=description,
+        cluster=cluster,
+        duration=duration,
+        workload=workload,
+        seeds=seeds,
+        held_out_seeds=held_out,
+        objective=cast(Any, objective),
+        baselines=baselines,
+        limits=limits,
+    )
+
+
+def _seeds(top: Section, key: str) -> tuple[int, ...]:
+    value = top.value(key)
+    try:
+        if isinstance(value, list):
+            return parse_seeds(",".join(str(seed) for seed in value))
+        return parse_seeds(str(value))
+    except UsageError as error:
+        raise top.error(key, str(error)) from None
+
+
+def _cluster(section: Section) -> Cluster:
+    cluster = Cluster(
+        replicas=section.integer("replicas"),
+        gpu=section.text("gpu"),
+        model=section.text("model"),
+        max_tokens=section.integer("max_tokens", least=32),
+        replica_scheduler=_replica_scheduler(section.section("replica_scheduler")),
+        profile=cast(Any, section.text("profile", ("analytic", "vidur"))),
+    )
+    section.done()
+    scheduler = cluster.replica_scheduler
+    # One more block than the prompt and output fill, and the watermark, so that any request fits.
+    room = scheduler.num_blocks - int(scheduler.watermark_blocks_fraction * scheduler.num_blocks)
+    if (room - 1) * scheduler.block_size < cluster.max_tokens:
+        raise section.error(
+            "replica_scheduler.num_blocks",
+            f"{scheduler.num_blocks} blocks of {scheduler.block_size} tokens, less the watermark, "
+            f"do not hold a request of max_tokens {cluster.max_tokens}",
+        )
+    return cluster
+
+
+def _replica_scheduler(section: Section) -> ReplicaScheduler:
+    kind = section.text("type", ("sarathi", "vllm"))
+    scheduler = ReplicaScheduler(
+        type=cast(Any, kind),
+        num_blocks=section.integer("num_blocks"),
+        block_size=section.integer("block_size", default=16),
+        watermark_blocks_fraction=section.number(
+            "watermark_blocks_fraction", default=0.01, least=0, most=0.5
+        ),
+        batch_size_cap=section.integer("batch_size_cap", default=128),
+        chunk_size=section.integer("chunk_size") if kind == "sarathi" else None,
+        max_tokens_in_batch=section.integer("max_tokens_in_batch") if kind == "vllm" else None,
+    )
+    section.done()
+    return scheduler
+
+
+def _limits(section: Section) -> Limits:
+    default = Limits()
+    limits = Limits(
+        router_call_mean_ms=section.number(
+            "router_call_mean_ms", default=default.router_call_mean_ms, above=0
+        ),
+        simulation_seconds=section.number(
+            "simulation_seconds", default=default.simulation_seconds, above=0
+        ),
+        vidur_simulation_seconds=section.number(
+            "vidur_simulation_seconds", default=default.vidur_simulation_seconds, above=0
+        ),
+        memory_mb=section.integer("memory_mb", default=default.memory_mb),
+    )
+    section.done()
+    return limits

@@ -1,0 +1,125 @@
+"""Reading a mapping of a YAML file with checks; every refusal names file, key, and reason."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from openglia.errors import UsageError
+
+
+class Section:
+    """A mapping whose keys are taken one by one; ``done()`` refuses what nobody took.
+
+    Every reader raises ``UsageError`` with one line: the file, the key in dotted form, the reason.
+    A key with a ``default`` may be absent; one without must be there.
+    """
+
+    def __init__(self, file: Path, key: str, value: object) -> None:
+        self.file = file
+        self.key = key
+        if not isinstance(value, Mapping):
+            raise self.error(None, f"must be a mapping, not {_shown(value)}")
+        self._values: dict[Any, Any] = dict(value)
+        self._taken: list[str] = []
+
+    def error(self, key: str | None, reason: str) -> UsageError:
+        """The error that says what is wrong with ``key`` of this section (None: the whole)."""
+        name = ".".join(part for part in (self.key, key) if part)
+        return UsageError(f"{self.file}: {name + ': ' if name else ''}{reason}")
+
+    def has(self, key: str) -> bool:
+        """Whether the key is there and not null."""
+        if key not in self._taken:
+            self._taken.append(key)
+        return self._values.get(key) is not None
+
+    def value(self, key: str) -> Any:
+        """What stands under a required key, whatever its type."""
+        if not self.has(key):
+            raise self.error(key, "is missing")
+        return self._values[key]
+
+    def text(self, key: str, choices: Sequence[str] = ()) -> str:
+        value = self.value(key)
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(key, f"must be a text, not {_shown(value)}")
+        if choices and value not in choices:
+            raise self.error(key, f"must be one of {', '.join(choices)}, not {_shown(value)}")
+        return value.strip()
+
+    def number(
+        self,
+        key: str,
+        *,
+        default: float | None = None,
+        above: float | None = None,
+        least: float | None = None,
+        most: float | None = None,
+    ) -> float:
+        """A finite number, always as a float so that 1000 and 1000.0 hash alike."""
+        if default is not None and not self.has(key):
+            return default
+        value = self.value(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(key, f"must be a number, not {_shown(value)}")
+        if not math.isfinite(value):
+            raise self.error(key, f"must be finite, not {value}")
+        self._in_range(key, value, above, least, most)
+        return float(value)
+
+    def integer(
+        self, key: str, *, default: int | None = None, least: int = 1, most: int | None = None
+    ) -> int:
+        if default is not None and not self.has(key):
+            return default
+        value = self.value(key)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.error(key, f"must be a whole number, not {_shown(value)}")
+        self._in_range(key, value, None, least, most)
+        return value
+
+    def section(self, key: str) -> "Section":
+        return Section(self.file, self._dotted(key), self.value(key))
+
+    def sections(self, key: str) -> list["Section"]:
+        """A list of mappings, at least one."""
+        return [
+            Section(self.file, f"{self._dotted(key)}[{index}]", value)
+            for index, value in enumerate(self.list(key))
+        ]
+
+    def list(self, key: str) -> list[Any]:
+        value = self.value(key)
+        if not isinstance(value, list) or not value:
+            raise self.error(key, f"must be a list with at least one entry, not {_shown(value)}")
+        return value
+
+    def done(self) -> None:
+        """Refuse every key that was not asked for."""
+        for key in self._values:
+            if key not in self._taken:
+                raise self.error(str(key), f"is not a key here; known: {', '.join(self._taken)}")
+
+    def _dotted(self, key: str) -> str:
+        return f"{self.key}.{key}" if self.key else key
+
+    def _in_range(
+        self,
+        key: str,
+        value: float,
+        above: float | None,
+        least: float | None,
+        most: float | None,
+    ) -> None:
+        if above is not None and value <= above:
+            raise self.error(key, f"must be above {above:g}, not {value}")
+        if least is not None and value < least:
+            raise self.error(key, f"must be at least {least:g}, not {value}")
+        if most is not None and value > most:
+            raise self.error(key, f"must be at most {most:g}, not {value}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
