@@ -1,1 +1,1 @@
-"""GPUs and models as data, and the analytic (roofline) execution-time profile of a pair of them."""
+"""GPUs and models as data, and how long a model's operators take on a GPU."""
