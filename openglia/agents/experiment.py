@@ -35,6 +35,19 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long provider trouble is borne."""
+
+    # Repeats of one call, made by fast-agent, after backoff x 1, x 2, ...; on top the SDKs of
+    # OpenAI and Anthropic repeat each of these twice.
+    call_retries: int = 4
+    # Repeats of what a turn was about to do, made by the loop, after four times that wait.
+    turn_retries: int = 2
+    backoff: float = 10.0  # seconds
+    silence: float = 300.0  # seconds without a piece of the answer until a call is given up
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One discovery: where it happens, what it is about, and its means."""
 
@@ -51,7 +64,8 @@ class Experiment:
     limits: Limits = field(default_factory=Limits)
     seed: int = 0  # of the offline model
     resume: bool = False  # continue with the histories in ``run_dir``
-    command_timeout: float = 1800.0  # seconds of wall time of one shell command
+    command_timeout: float = 1800.0  # seconds of wall time of one shell command, below an hour
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +87,9 @@ class Usage:
 class Outcome:
     """How a discovery ended.
 
-    ``completed``: the Supervisor was content, or the refinements are used up. ``limit``: another
-    limit was reached. ``failed``: the provider or the model gave up. ``interrupted``: Ctrl-C or
-    a termination signal. Whatever the status, ``account`` holds the last one there is.
+    ``completed``: the Supervisor was content. ``limit``: a limit was reached, in good order.
+    ``failed``: the provider or the model gave up. ``interrupted``: Ctrl-C or a termination
+    signal. Whatever the status, ``account`` holds the last one there is.
     """
 
     status: Literal["completed", "limit", "failed", "interrupted"]

@@ -69,11 +69,11 @@ def choose(option: str | None, environ: Mapping[str, str], *, root: Path = paths
     for model, source in named:
         if model and model.strip():
             return Choice(model.strip(), f"named by {source}")
-    return _from_keys(environ, _read(root, SECRETS_FILES)[0])
+    return _from_keys(environ, read_settings(root, SECRETS_FILES)[0])
 
 
 def _configured(root: Path) -> tuple[str | None, str]:
-    settings, name = _read(root, CONFIGURATION_FILES)
+    settings, name = read_settings(root, CONFIGURATION_FILES)
     model = settings.get("default_model")
     return (model if isinstance(model, str) else None), f"default_model in {name}"
 
@@ -99,17 +99,22 @@ def _from_keys(environ: Mapping[str, str], secrets: Mapping[str, Any]) -> Choice
 def _key_source(
     provider: Provider, environ: Mapping[str, str], secrets: Mapping[str, Any]
 ) -> str | None:
-    for key in provider.keys:
-        if environ.get(key, "").strip():
-            return key
+    for name in provider.keys:
+        if environ.get(name, "").strip():
+            return name
     section = secrets.get(provider.section)
-    if isinstance(section, dict) and isinstance(key := section.get("api_key"), str) and key.strip():
+    key = section.get("api_key") if isinstance(section, dict) else None
+    if isinstance(key, str) and key.strip():
         return f"{provider.section}.api_key in fast-agent's secrets file"
     return None
 
 
-def _read(root: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], str]:
-    """The one of ``names`` that lies in ``root``, as a mapping, and its name."""
+def read_settings(root: Path, names: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+    """The one of ``names`` that lies in ``root``, as a mapping, and its name.
+
+    Raises:
+        UsageError: it cannot be read, or two of them are there.
+    """
     present = [name for name in names if (root / name).is_file()]
     if not present:
         return {}, names[0]
