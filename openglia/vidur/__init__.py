@@ -1,1 +1,1 @@
-"""The pinned Vidur: checkout, installation, profiles, predictors, and running it."""
+"""The real simulator: Vidur at a pinned commit, installed, trained and run without being trusted."""

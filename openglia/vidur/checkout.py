@@ -1,0 +1,198 @@
+"""Vidur at the pinned commit, as a sparse Git checkout in ``environment/vidur``.
+
+A clone is made beside its place, verified, and renamed, so that an interrupted one never looks
+finished. Only the package directory and the files at the top are fetched, without history where
+the server allows it.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from git import Git
+from git.exc import GitError
+
+from openglia import paths
+from openglia.errors import OpenGliaError
+from openglia.files import write_atomically
+
+UPSTREAM = "https://github.com/microsoft/vidur"
+PINNED_COMMIT = "8383d2935bc62723a212090baa9f98ada206fc14"
+PACKAGE = "vidur"  # the one directory that is checked out
+
+TIMEOUT = 600  # seconds that one Git command may take
+
+# Ours in the checkout: not foreign changes.
+OWN_FILES = (
+    "vidur/scheduler/global_scheduler/ai_global_scheduler.py",
+    "vidur/types/global_scheduler_type.py",
+    "vidur/scheduler/global_scheduler/global_scheduler_registry.py",
+    "vidur/openglia",
+    "run_all.sh",
+    "run_baseline.sh",
+    "simulator_results",
+)
+
+State = Literal["missing", "embedded", "broken", "wrong commit", "changed", "installed"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where Vidur comes from: a URL or a path, and the commit that is wanted."""
+
+    repository: str
+    commit: str
+
+    @classmethod
+    def from_environment(cls) -> "Source":
+        """Upstream and the pinned commit, or what the environment names.
+
+        OPENGLIA_VIDUR_REPO names a mirror (URL or path). OPENGLIA_VIDUR_COMMIT names another
+        commit, at your own risk: nothing is promised of it, and its scores are another
+        simulator's.
+        """
+        return cls(
+            os.environ.get("OPENGLIA_VIDUR_REPO") or UPSTREAM,
+            os.environ.get("OPENGLIA_VIDUR_COMMIT") or PINNED_COMMIT,
+        )
+
+    @property
+    def path(self) -> Path | None:
+        """The repository's folder, if it is one on this machine."""
+        words = self.repository.removeprefix("file://")
+        return Path(words).resolve() if Path(words).exists() else None
+
+
+def git(folder: Path, *words: str, timeout: int = TIMEOUT) -> str:
+    """Run Git in ``folder`` and return what it prints, never asking for credentials.
+
+    Raises:
+        OpenGliaError: Git failed or took longer than ``timeout`` seconds; with its last line.
+    """
+    environment = {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+        "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_HTTP_LOW_SPEED_LIMIT": "1000",
+        "GIT_HTTP_LOW_SPEED_TIME": "30",
+        "LC_ALL": "C",
+    }
+    try:
+        output = Git(folder).execute(
+            ["git", "-c", "advice.detachedHead=false", *words],
+            env=environment,
+            kill_after_timeout=timeout,
+            strip_newline_in_stdout=False,
+        )
+    except GitError as error:
+        lines = [line for line in str(getattr(error, "stderr", error)).splitlines() if line.strip()]
+        last = lines[-1].strip(" '\"") if lines else "no message"
+        raise OpenGliaError(f"git {words[0]} failed: {last}") from None
+    return str(output)
+
+
+def state(folder: Path, commit: str) -> State:
+    """What is in ``folder``, without changing it."""
+    if not folder.exists():
+        return "missing"
+    if not (folder / ".git").exists():
+        return "embedded"
+    try:
+        if git(folder, "rev-parse", "HEAD").strip() != commit:
+            return "wrong commit"
+        return "changed" if foreign_changes(folder) else "installed"
+    except OpenGliaError:
+        return "broken"
+
+
+def foreign_changes(folder: Path) -> list[str]:
+    """Paths that differ from the commit and are not ours."""
+    own = [f":(exclude){name}" for name in OWN_FILES]
+    status = git(folder, "status", "--porcelain", "-z", "--untracked-files=all", "--", ".", *own)
+    entries = [entry for entry in status.split("\0") if entry]
+    return [entry[3:] for entry in entries if not entry.endswith(".pyc")]
+
+
+def save_foreign_changes(folder: Path, cache: Path) -> Path | None:
+    """Save what is foreign in ``folder`` as a patch; None if there is nothing to save."""
+    changed = foreign_changes(folder)
+    if not changed:
+        return None
+    git(folder, "add", "--intent-to-add", "--sparse", "--", *changed)
+    patch = git(folder, "diff", "--binary", "HEAD", "--", *changed)
+    stamp = time.strftime("%Y%m%d_%H%M%S")
+    path = cache / f"foreign-changes-{stamp}.patch"
+    write_atomically(path, patch)
+    return path
+
+
+def restore(folder: Path, commit: str) -> None:
+    """Make the checkout equal to ``commit`` but for our own files."""
+    own = [word for name in OWN_FILES for word in ("-e", f"/{name}")]
+    git(folder, "reset", "--hard", "--quiet", commit)
+    git(folder, "clean", "-ffdq", *own)
+
+
+def clone(source: Source, folder: Path) -> None:
+    """Clone ``source`` beside ``folder``, verify the commit, and move it into place.
+
+    What an earlier, embedded layout holds in ``folder`` gives way; the caller saves what is worth
+    saving first.
+
+    Raises:
+        OpenGliaError: the repository cannot be reached, or does not have the commit.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.parent.glob(f".{folder.name}.clone-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.clone-"))
+    try:
+        work = temporary / folder.name
+        _fetch(source, work)
+        git(work, "sparse-checkout", "set", "--cone", PACKAGE)
+        git(work, "checkout", "--quiet", "--detach", source.commit)
+        verify(work, source.commit)
+        if folder.exists():
+            folder.rename(temporary / "replaced")
+        work.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def verify(folder: Path, commit: str) -> None:
+    """Check that the checkout is whole and at ``commit``.
+
+    Raises:
+        OpenGliaError: it is not.
+    """
+    head = git(folder, "rev-parse", "HEAD").strip()
+    if head != commit:
+        raise OpenGliaError(f"the clone is at {head[:12]} instead of {commit[:12]}")
+    for name in ("main.py", "simulator.py", "scheduler/global_scheduler/__init__.py"):
+        if not (folder / PACKAGE / name).is_file():
+            raise OpenGliaError(
+                f"commit {commit[:12]} has no file {PACKAGE}/{name}: this is not the pinned Vidur; "
+                "check OPENGLIA_VIDUR_REPO"
+            )
+
+
+def _fetch(source: Source, work: Path) -> None:
+    """Bring the commit into a new repository at ``work``, without a checkout."""
+    if source.path:
+        # Objects are linked or copied as they are: a mirror may lack blobs that are not wanted.
+        git(work.parent, "clone", "--quiet", "--no-checkout", str(source.path), str(work))
+        return
+    git(work.parent, "init", "--quiet", str(work))
+    git(work, "remote", "add", "origin", source.repository)
+    git(work, "config", "remote.origin.promisor", "true")
+    git(work, "config", "remote.origin.partialclonefilter", "blob:none")
+    lean = ("fetch", "--quiet", "--no-tags", "--filter=blob:none")
+    try:
+        git(work, *lean, "--depth=1", "origin", source.commit)
+    except OpenGliaError:
+        git(work, *lean, "origin")  # a server that does not serve a single commit
