@@ -1,0 +1,202 @@
+"""Worker processes that cannot outstay their welcome.
+
+Each worker starts in a session of its own. When it ends, fails, or oversteps its time, and when
+this process is interrupted, its whole process group is killed, so a router's endless loop or a
+process that it started is gone with it.
+"""
+
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+# Address space that an interpreter with its libraries reserves before a simulation starts.
+BASE_MEMORY_MB = 4096
+
+# A worker's end is seen this soon even if a process that it left keeps its output open.
+_LOOK_EVERY = 0.1  # seconds
+
+# What a worker needs of our environment. Keys of model providers and the like stay behind.
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A worker to start. Its standard output is JSON lines, one per finished step."""
+
+    argv: Sequence[str]
+    folder: Path  # working directory, and where its standard error goes (``stderr.log``)
+    environment: dict[str, str]
+    steps: int  # number of lines expected; more are not listened to
+    step_seconds: float  # longest time between two lines, and from the last line to the end
+    start_seconds: float = 60.0  # allowed for starting up, on top of the first step
+    memory_mb: int = 2048  # address space above BASE_MEMORY_MB
+
+
+@dataclass
+class Worker:
+    """A started worker, and how it ended."""
+
+    command: Command
+    process: subprocess.Popen[bytes]
+    deadline: float
+    ended: bool = False
+    timed_out: bool = False
+    status: int | None = None  # exit status; None while it runs and when it was killed for time
+    closed: bool = False  # its standard output
+    _pending: bytes = field(default=b"", repr=False)
+    _steps_left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._steps_left = self.command.steps
+
+    def stderr(self) -> str:
+        """The end of what it wrote to standard error."""
+        path = self.command.folder / "stderr.log"
+        return path.read_text(errors="replace")[-4096:] if path.exists() else ""
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Yield the records written since the last call; each allows the time of one more step."""
+        stream = self.process.stdout
+        while stream is not None and not self.closed:
+            data = stream.read(65536)
+            if data is None:
+                return
+            self.closed = not data
+            *lines, rest = (self._pending + data).split(b"\n")
+            self._pending = rest[-65536:]
+            for line in lines:
+                with suppress(ValueError):
+                    record = json.loads(line)
+                    if isinstance(record, dict) and self._steps_left > 0:
+                        self._steps_left -= 1
+                        self.deadline = time.monotonic() + self.command.step_seconds
+                        yield record
+
+
+class Workers:
+    """Workers under way; a context manager that leaves no process behind."""
+
+    def __init__(self, commands: Sequence[Command]) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.workers: list[Worker] = []
+        try:
+            for command in commands:
+                self._start(command)
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+        self._selector.close()
+
+    def events(self) -> Iterator[tuple[Worker, dict[str, Any] | None]]:
+        """Yield (worker, record) for every line and (worker, None) when a worker has ended."""
+        while running := [worker for worker in self.workers if not worker.ended]:
+            deadline = min(worker.deadline for worker in running)
+            self._wait(max(0.0, deadline - time.monotonic()))
+            for worker in running:
+                exited = _has_exited(worker.process)  # looked at first: then no line is missed
+                for record in worker.read():
+                    yield worker, record
+                worker.timed_out = not exited and time.monotonic() >= worker.deadline
+                if (exited or worker.timed_out) and not worker.ended:
+                    self._end(worker)
+                    yield worker, None
+
+    def kill(self) -> None:
+        """Kill every worker's process group. Safe to repeat."""
+        for worker in self.workers:
+            self._end(worker)
+
+    def _wait(self, longest: float) -> None:
+        """Wait for output or, once a worker's output is closed, for its end."""
+        ending = False
+        for worker in self.workers:
+            if worker.closed and not worker.ended:
+                ending = True
+                self._forget(worker)
+        self._selector.select(min(longest, 0.002 if ending else _LOOK_EVERY))
+
+    def _forget(self, worker: Worker) -> None:
+        stream = worker.process.stdout
+        if stream is not None and not stream.closed:
+            self._selector.unregister(stream)
+            stream.close()
+
+    def _start(self, command: Command) -> None:
+        with (command.folder / "stderr.log").open("wb") as errors:
+            process = subprocess.Popen(
+                command.argv,
+                cwd=command.folder,
+                env=command.environment,
+                bufsize=0,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        _limit_memory(process.pid, command.memory_mb + BASE_MEMORY_MB)
+        deadline = time.monotonic() + command.start_seconds + command.step_seconds
+        worker = Worker(command, process, deadline)
+        self.workers.append(worker)
+        if process.stdout is not None:
+            os.set_blocking(process.stdout.fileno(), False)
+            self._selector.register(process.stdout, selectors.EVENT_READ)
+
+    def _end(self, worker: Worker) -> None:
+        """Kill the group, whose leader may be gone and have left children, and only then reap."""
+        if worker.ended:
+            return
+        worker.ended = True
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(worker.process.pid, signal.SIGKILL)
+        status = worker.process.wait()
+        worker.status = None if worker.timed_out else status
+        self._forget(worker)
+
+
+def worker_environment(root: Path) -> dict[str, str]:
+    """The environment of a worker: as little as possible, and the same on every call."""
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return environment | {
+        "PYTHONPATH": str(root),
+        "PYTHONHASHSEED": "0",  # the order of a router's sets of strings does not vary
+        "WANDB_MODE": "disabled",
+        # One simulation is one thread; the seeds share the cores.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "NUMBA_NUM_THREADS": "1",
+    }
+
+
+def _has_exited(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the process is dead; it stays unreaped, so its number cannot be another's yet."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _limit_memory(pid: int, megabytes: int) -> None:
+    """Bound the address space of a process and its children to come, from outside."""
+    if hasattr(resource, "prlimit"):  # Linux
+        size = megabytes << 20
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_AS, (size, size))
