@@ -1,0 +1,235 @@
+"""The event loop: arrivals, ends of batches, calls of the router, in Vidur's order.
+
+Vidur's heap orders events by (time, number of creation), and a chain of zero-delay events leads
+from each cause to its effects. Hence at any instant: arrivals come first, in the trace's order;
+then the batches that end, in the order in which they were formed; then what follows from these,
+first in, first out. ``_Instant`` holds that queue. A batch that only decodes and only leads to its
+like is stepped through without it (``Replica.step``).
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush, heapreplace
+from math import inf
+from time import perf_counter
+
+import numpy as np
+
+from openglia.benchmark.definition import Cluster, Limits
+from openglia.benchmark.workload import Trace
+from openglia.errors import OpenGliaError
+from openglia.simulator import interface
+from openglia.simulator.dispatch import Dispatcher
+from openglia.simulator.failures import RouterFailure
+from openglia.simulator.replica import Job, Replica, SarathiReplica, VllmReplica
+from openglia.simulator.results import ReplicaSamples, RequestRecords, Simulation
+from openglia.simulator.timing import ExecutionTimes
+
+MakeRouter = Callable[
+    [interface.SimulationConfig, dict[int, interface.Replica]], interface.BaseGlobalScheduler
+]
+
+REPLICAS: dict[str, type[Replica]] = {"sarathi": SarathiReplica, "vllm": VllmReplica}
+
+_START, _END, _ROUTE = range(3)
+
+
+def simulate(
+    cluster: Cluster,
+    trace: Trace,
+    make_router: MakeRouter,
+    times: ExecutionTimes,
+    *,
+    resolution: float | None = None,
+    limits: Limits | None = None,
+) -> Simulation:
+    """Simulate ``trace`` on ``cluster`` until the last request has completed.
+
+    ``make_router`` is a router's class: it gets the arguments of ``BaseGlobalScheduler``. With a
+    ``resolution`` in seconds, the replicas' state is sampled at its multiples. Of ``limits`` the
+    engine holds the router to its mean time per call.
+
+    Raises:
+        RouterFailure: the router broke a rule.
+        OpenGliaError: the cluster or the trace is not one that the engine simulates.
+    """
+    started = perf_counter()
+    engine = Engine(cluster, trace, make_router, times, resolution, limits)
+    engine.run()
+    return engine.result(perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class _Arrivals:
+    """The trace as plain lists; Vidur's limits on lengths applied."""
+
+    arrived_at: list[float]  # and infinity at the end
+    prompts: list[int]
+    totals: list[int]
+
+    @classmethod
+    def of(cls, trace: Trace, max_tokens: int) -> "_Arrivals":
+        arrived_at = np.asarray(trace.arrived_at, dtype=np.float64)
+        if not np.all(np.isfinite(arrived_at)) or np.any(np.diff(arrived_at, prepend=0.0) < 0):
+            raise OpenGliaError("a trace must be in order of arrival, from time 0 on")
+        outputs = np.maximum(trace.num_decode_tokens, 1)
+        prompts = np.maximum(trace.num_prefill_tokens, 1)
+        # What exceeds the context limit is cut from the prompt.
+        prompts = prompts - np.maximum(prompts + outputs - max_tokens, 0)
+        if np.any(prompts < 1):
+            raise OpenGliaError(
+                f"the trace has an output that leaves no room for a prompt in the context of "
+                f"{max_tokens} tokens; raise max_tokens of the cluster or shorten the outputs"
+            )
+        return cls(
+            [*arrived_at.tolist(), inf], prompts.tolist(), (prompts + outputs).tolist()
+        )
+
+
+class Engine:
+    """One simulation. Holds all of its state, so that several in one process do not meet."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        trace: Trace,
+        make_router: MakeRouter,
+        times: ExecutionTimes,
+        resolution: float | None,
+        limits: Limits | None,
+    ) -> None:
+        policy = cluster.replica_scheduler
+        if policy.type not in REPLICAS:
+            raise OpenGliaError(
+                f"the embedded simulator has no replica scheduler {policy.type!r}; "
+                f"it has {' and '.join(REPLICAS)}"
+            )
+        if resolution is not None and not 0 < resolution < inf:
+            raise OpenGliaError(f"a resolution is a positive number of seconds, not {resolution}")
+        self.times = times
+        self.arrivals = _Arrivals.of(trace, cluster.max_tokens)
+        self.dispatcher = Dispatcher(cluster, make_router, len(trace), limits)
+        self.replicas = [
+            REPLICAS[policy.type](number, policy, times, view)
+            for number, view in enumerate(self.dispatcher.replica_views)
+        ]
+        self.records = RequestRecords(self.arrivals.arrived_at[:-1], self.arrivals.prompts)
+        self.samples = ReplicaSamples(resolution) if resolution else None
+        self.ends: list[tuple[float, int, Replica]] = []  # heap of batches: end, serial, replica
+        self.serial = 0  # of batches
+        self.arrived = 0
+        self.now = 0.0
+
+    def run(self) -> None:
+        """Handle events until there are no more.
+
+        Raises:
+            RouterFailure: the router broke a rule, or left requests uncompleted.
+        """
+        ends = self.ends
+        arrived_at = self.arrivals.arrived_at
+        samples = self.samples
+        while True:
+            next_arrival = arrived_at[self.arrived]
+            bound = min(next_arrival, samples.next_at) if samples else next_arrival
+            while ends:
+                end, _, replica = ends[0]
+                if end >= bound:
+                    break
+                duration = replica.step()
+                if not duration:
+                    break
+                self.serial += 1
+                heapreplace(ends, (end + duration, self.serial, replica))
+            now = min(next_arrival, ends[0][0]) if ends else next_arrival
+            if now == inf:
+                break
+            if samples and now > samples.next_at:
+                samples.take_until(now, self.replicas, self.dispatcher)
+            else:
+                self.now = now
+                self._instant(now)
+        self._check_all_completed()
+        self.dispatcher.check_mean_time()
+
+    def _instant(self, now: float) -> None:
+        """Handle everything that happens at ``now``."""
+        actions: deque[tuple[int, Replica | None]] = deque()
+        while self.arrivals.arrived_at[self.arrived] == now:
+            self._arrive(now)
+            actions.append((_ROUTE, None))
+        ends = self.ends
+        while ends and ends[0][0] == now:
+            actions.append((_END, heappop(ends)[2]))
+        while actions:
+            action, replica = actions.popleft()
+            if replica is None:
+                actions.extend((_START, self.replicas[target]) for target in self._route(now))
+            elif action == _START:
+                self._start(replica, now)
+            else:
+                completed = replica.end(now)
+                for job in completed:
+                    self.records.complete(job, now)
+                if completed:  # the router runs before the replica forms its next batch
+                    actions.append((_ROUTE, None))
+                actions.append((_START, replica))
+
+    def _arrive(self, now: float) -> None:
+        index = self.arrived
+        self.arrived += 1
+        job = Job(index, now, self.arrivals.prompts[index], self.arrivals.totals[index])
+        self.dispatcher.arrive(job)
+
+    def _route(self, now: float) -> set[int]:
+        """Call the router; return the replicas that got requests.
+
+        A set, because Vidur visits them in the order of one.
+        """
+        targets = set()
+        for target, job in self.dispatcher.route():
+            targets.add(target)
+            self.replicas[target].place(job)
+            self.records.place(job, now, target)
+        return targets
+
+    def _start(self, replica: Replica, now: float) -> None:
+        if replica.busy:
+            return
+        duration = replica.start(now)
+        if duration:
+            self.serial += 1
+            heappush(self.ends, (now + duration, self.serial, replica))
+
+    def _check_all_completed(self) -> None:
+        if self.records.completed == self.arrived:
+            return
+        held = len(self.dispatcher.waiting)
+        queued = sum(len(replica.queue) for replica in self.replicas)
+        reasons = []
+        if held:
+            first = min(self.dispatcher.waiting)
+            reasons.append(f"the router held back {held} of them to the end, the first is {first}")
+        if queued:
+            reasons.append(f"{queued} wait at replicas whose memory can never hold them")
+        raise RouterFailure(
+            "never-completed",
+            f"{self.arrived - self.records.completed} of {self.arrived} requests never completed: "
+            + "; ".join(reasons),
+        )
+
+    def result(self, seconds: float) -> Simulation:
+        """The outcome; ``seconds`` is what the whole simulation took, the router included."""
+        capacity = sum(replica.num_blocks for replica in self.replicas) * self.now
+        used = sum(replica.block_seconds for replica in self.replicas)
+        return Simulation(
+            records=self.records,
+            samples=self.samples,
+            end_time=self.now,
+            router_calls=self.dispatcher.calls,
+            router_seconds=self.dispatcher.seconds,
+            engine_seconds=seconds - self.dispatcher.seconds,
+            kv_use_mean=used / capacity if capacity else 0.0,
+            execution_times=self.times.source,
+        )

@@ -1,0 +1,167 @@
+"""What a simulation yields, and the files it is written to."""
+
+import csv
+import gzip
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openglia.files import write_atomically, write_json
+
+if TYPE_CHECKING:
+    from openglia.simulator.dispatch import Dispatcher
+    from openglia.simulator.replica import Job, Replica
+
+REQUEST_COLUMNS = (
+    "Request Id",
+    "request_e2e_time",
+    "prefill_e2e_time",
+    "request_scheduling_delay",
+    "request_num_restarts",
+    "request_num_prefill_tokens",
+    "request_num_decode_tokens",
+    "arrived_at",
+    "routed_at",
+    "scheduled_at",
+    "first_token_at",
+    "completed_at",
+    "replica_id",
+)
+
+REPLICA_COLUMNS = (
+    "time",
+    "replica_id",
+    "num_allocated_blocks",
+    "memory_usage_percent",
+    "num_active_requests",
+    "num_pending_requests",
+)
+
+
+class RequestRecords:
+    """What is known of each request at the end: lists by request id, times in seconds."""
+
+    def __init__(self, arrived_at: list[float], prompts: list[int]) -> None:
+        count = len(arrived_at)
+        self.arrived_at = arrived_at
+        self.num_prefill_tokens = prompts  # the original prompts
+        self.num_decode_tokens = [0] * count
+        self.routed_at = [0.0] * count
+        self.scheduled_at = [0.0] * count
+        self.first_token_at = [0.0] * count
+        self.completed_at = [0.0] * count
+        self.num_restarts = [0] * count
+        self.replica_id = [-1] * count
+        self.completed = 0
+
+    def place(self, job: "Job", now: float, replica_id: int) -> None:
+        """The router has sent ``job`` to a replica."""
+        self.routed_at[job.index] = now
+        self.replica_id[job.index] = replica_id
+
+    def complete(self, job: "Job", now: float) -> None:
+        """``job`` has its last token."""
+        index = job.index
+        self.completed += 1
+        self.num_decode_tokens[index] = job.total - self.num_prefill_tokens[index]
+        self.scheduled_at[index] = job.scheduled_at
+        self.first_token_at[index] = job.first_token_at
+        self.completed_at[index] = now
+        self.num_restarts[index] = job.restarts
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The rows of ``REQUEST_COLUMNS``."""
+        return [
+            (
+                index,
+                self.completed_at[index] - arrived_at,
+                self.first_token_at[index] - arrived_at,
+                self.scheduled_at[index] - arrived_at,
+                self.num_restarts[index],
+                self.num_prefill_tokens[index],
+                self.num_decode_tokens[index],
+                arrived_at,
+                self.routed_at[index],
+                self.scheduled_at[index],
+                self.first_token_at[index],
+                self.completed_at[index],
+                self.replica_id[index],
+            )
+            for index, arrived_at in enumerate(self.arrived_at)
+        ]
+
+
+class ReplicaSamples:
+    """The replicas' state at whole multiples of ``resolution`` seconds."""
+
+    def __init__(self, resolution: float) -> None:
+        self.resolution = resolution
+        self.next_at = 0.0
+        self.rows: list[tuple[Any, ...]] = []  # of REPLICA_COLUMNS
+        self._taken = 0
+
+    def take_until(
+        self, now: float, replicas: "list[Replica]", dispatcher: "Dispatcher"
+    ) -> None:
+        """Sample at each multiple before ``now``, the time of the next event."""
+        state = [
+            (
+                replica.number,
+                replica.allocated,
+                100 * replica.allocated / replica.num_blocks,
+                len(replica.running),
+                len(replica.queue),
+            )
+            for replica in replicas
+        ]
+        state.append((-1, 0, 0.0, 0, len(dispatcher.waiting)))
+        while self.next_at < now:
+            self.rows.extend((self.next_at, *row) for row in state)
+            self._taken += 1
+            self.next_at = self._taken * self.resolution
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The outcome of one simulation."""
+
+    records: RequestRecords
+    samples: ReplicaSamples | None
+    end_time: float  # s, of the last event
+    router_calls: int
+    router_seconds: float  # wall time inside the router
+    engine_seconds: float  # wall time of everything else
+    kv_use_mean: float  # share of the KV blocks in use, mean over replicas and time
+    execution_times: str
+
+    def write(self, folder: Path, seed: int) -> None:
+        """Write ``request_metrics.csv``, ``summary.json`` and, if sampled, the replicas' state."""
+        requests = self.records.rows()
+        write_atomically(folder / "request_metrics.csv", _csv(REQUEST_COLUMNS, requests))
+        if self.samples is not None:
+            text = _csv(REPLICA_COLUMNS, self.samples.rows).encode()
+            data = gzip.compress(text, compresslevel=5, mtime=0)
+            write_atomically(folder / "replica_metrics.csv.gz", data)
+        write_json(
+            folder / "summary.json",
+            {
+                "seed": seed,
+                "requests": len(requests),
+                "end_time": self.end_time,
+                "router_calls": self.router_calls,
+                "router_seconds": self.router_seconds,
+                "engine_seconds": self.engine_seconds,
+                "kv_use_mean": self.kv_use_mean,
+                "execution_times": self.execution_times,
+            },
+        )
+
+
+def _csv(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    # The csv module writes floats by repr, so that reading them gives the same numbers.
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return stream.getvalue()
