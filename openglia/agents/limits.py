@@ -9,7 +9,7 @@ from openglia.agents.experiment import Limits, Record, Usage
 CLOSING_CALLS = 20
 
 
-class LimitReached(Exception):  # noqa: N818: an expected ending, not an error
+class LimitReached(Exception):  # noqa: N818  (an expected ending)
     """A limit of the run is reached; the message is its one-line reason."""
 
 
