@@ -1,0 +1,197 @@
+"""Vidur's execution-time predictors, trained once per profile, and the tables made of them.
+
+Training happens in a temporary folder that is renamed when it is complete. One folder per profile
+hash: Vidur's names for cached predictions leave out the attention profile.
+"""
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openglia import paths
+from openglia.benchmark.definition import Cluster
+from openglia.errors import OpenGliaError
+from openglia.hardware.roofline import (
+    KV_GRANULARITY,
+    LINEAR_OPERATORS,
+    max_tokens_in_batch,
+    profile_hash,
+)
+from openglia.vidur import command, profiles, tree
+
+TRAINING_SEED = 0
+STEPS = 24  # 12 operators, each trained and predicted
+
+Progress = Callable[[int, int, str], None]  # steps done, steps in all, what was done
+
+
+def folder(cluster: Cluster) -> Path:
+    """The working folder of a simulation: the profile's files and the trained predictors."""
+    return paths.CACHE / "predictors" / profile_hash(cluster)
+
+
+def tables(cluster: Cluster) -> Path:
+    """The predictions as arrays; the embedded simulator reads them, too."""
+    return paths.CACHE / "tables" / f"{profile_hash(cluster)}.npz"
+
+
+def ready(cluster: Cluster) -> bool:
+    """Whether both are there. They are whole if they are there."""
+    return folder(cluster).is_dir() and tables(cluster).is_file()
+
+
+def train(cluster: Cluster, commit: str, progress: Progress | None = None) -> None:
+    """Train the predictors for ``cluster``'s profile and write its tables. Takes about a minute.
+
+    Raises:
+        OpenGliaError: Vidur's training failed; with the last line of its output.
+    """
+    final = folder(cluster)
+    if not final.is_dir():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        for left_over in final.parent.glob(f".{final.name}.*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=final.parent, prefix=f".{final.name}.") as name:
+            work = Path(name)
+            write_profile(cluster, work)
+            _train(cluster, commit, work, progress)
+            for log in (work / command.PREDICTOR_CACHE).glob("*.csv"):
+                log.unlink()  # Vidur's copies of its predictions as text: 30 MB that nothing reads
+            (work / "run").mkdir(exist_ok=True)
+            shutil.rmtree(work / "run")
+            work.chmod(0o755)
+            with _name_kept(work):
+                work.rename(final)
+    _write_tables(cluster)
+
+
+def write_profile(cluster: Cluster, work: Path) -> None:
+    """Put the profile's two files into ``work``.
+
+    Raises:
+        OpenGliaError: the benchmark asks for Vidur's own profile, and the checkout lacks it.
+    """
+    if cluster.profile == "analytic":
+        profiles.write(cluster, work)
+        return
+    from openglia.vidur import measured
+
+    measured.copy(cluster, work)
+
+
+@contextmanager
+def _name_kept(work: Path) -> Iterator[None]:
+    """Leave an empty folder under the old name for the temporary folder's own clean-up."""
+    yield
+    work.mkdir()
+
+
+def _train(cluster: Cluster, commit: str, work: Path, progress: Progress | None) -> None:
+    with tempfile.TemporaryDirectory(prefix="openglia-vidur-") as place:
+        tree.compose(Path(place), None, commit)
+        words = command.arguments(cluster, "random", Path("none.csv"), Path("run"), TRAINING_SEED)
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "openglia.vidur.train", str(TRAINING_SEED), *words],
+            cwd=work,
+            env=simulation_environment(Path(place)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        last, done = "", 0
+        try:
+            for line in process.stdout:
+                last = line.strip() or last
+                if line.startswith("_store_model_"):
+                    done += 1
+                    if progress:
+                        progress(done, STEPS, line.split()[1])
+            status = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+    if status != 0 or done != STEPS:
+        raise OpenGliaError(f"Vidur's predictors could not be trained: {last}")
+
+
+def simulation_environment(place: Path) -> dict[str, str]:
+    """The environment of a process that imports the Vidur at ``place``.
+
+    One thread: the predictors are the same on every machine, and seeds run side by side.
+    """
+    kept = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {
+        "PYTHONPATH": os.pathsep.join([str(place), str(paths.ROOT)]),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "WANDB_MODE": "disabled",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+    }
+
+
+def _write_tables(cluster: Cluster) -> None:
+    """Turn Vidur's cached predictions into arrays (the format stands in ``load_predictions``)."""
+    target = tables(cluster)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    arrays = to_arrays(cluster, load_predictions(folder(cluster)))
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".npz")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez(stream, **arrays)
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def load_predictions(work: Path) -> dict[str, dict[tuple[float, ...], float]]:
+    """Vidur's cached predictions, by operator and by the key that Vidur looks them up with."""
+    found: dict[str, Any] = {}
+    for operator in (*LINEAR_OPERATORS, "attn_prefill", "attn_decode"):
+        files = list((work / command.PREDICTOR_CACHE).glob(f"{operator}_????????_predictions.pkl"))
+        if len(files) != 1:
+            raise OpenGliaError(
+                f"{len(files)} predictions of {operator} in {work}; remove it and run ./setup.sh"
+            )
+        with files[0].open("rb") as stream:
+            found[operator] = pickle.load(stream)
+    return found
+
+
+def to_arrays(
+    cluster: Cluster, predictions: dict[str, dict[tuple[float, ...], float]]
+) -> dict[str, np.ndarray]:
+    """Predictions as float64 arrays in milliseconds; nan where Vidur has no entry.
+
+    Linear operators by number of tokens; ``attn_decode[batch, kv // 64]``;
+    ``attn_prefill[kv // 64, chunk]``, whose key in Vidur is (kv, chunk squared).
+    """
+    longest = max_tokens_in_batch(cluster)
+    kv_sizes = longest // KV_GRANULARITY + 1
+    arrays = {operator: np.full(longest + 1, np.nan) for operator in LINEAR_OPERATORS}
+    for operator, array in arrays.items():
+        for (tokens,), time in predictions[operator].items():
+            array[int(tokens)] = time
+    decode = np.full((cluster.replica_scheduler.batch_size_cap + 1, kv_sizes), np.nan)
+    for (batch, kv), time in predictions["attn_decode"].items():
+        decode[int(batch), int(kv) // KV_GRANULARITY] = time
+    prefill = np.full((kv_sizes, longest + 1), np.nan)
+    keys = np.array(list(predictions["attn_prefill"]), dtype=np.float64)
+    chunks = np.rint(np.sqrt(keys[:, 1])).astype(np.int64)
+    rows = keys[:, 0].astype(np.int64) // KV_GRANULARITY
+    prefill[rows, chunks] = list(predictions["attn_prefill"].values())
+    return {**arrays, "attn_decode": decode, "attn_prefill": prefill}
