@@ -59,6 +59,17 @@ class Benchmark:
     objective: Literal["mean_response_time"] = "mean_response_time"
     baselines: tuple[str, ...] = ("random", "round_robin", "lor", "llq")
     limits: Limits = field(default_factory=Limits)
+    # The duration in the file. Another `duration` makes an evaluation a partial one.
+    full_duration: float | None = None
+
+    @property
+    def is_full_length(self) -> bool:
+        """Whether requests arrive for as long as the benchmark's file says."""
+        return self.full_duration is None or self.duration == self.full_duration
+
+    def trace_name(self, seed: int) -> str:
+        """Where the trace of a seed lies in a folder of traces."""
+        return f"{self.name}-{self.hash}/seed_{seed}.csv"
 
     @property
     def hash(self) -> str:

@@ -97,6 +97,7 @@ def _benchmark(path: Path, top: Section) -> Benchmark:
         description=description,
         cluster=cluster,
         duration=duration,
+        full_duration=duration,
         workload=workload,
         seeds=seeds,
         held_out_seeds=held_out,

@@ -75,7 +75,7 @@ def generate(benchmark: Benchmark, seed: int) -> Trace:
 
 def trace_file(benchmark: Benchmark, seed: int, folder: Path = CACHE / "traces") -> Path:
     """The trace of a seed as the CSV file that Vidur replays; made if it is not there."""
-    path = folder / f"{benchmark.name}-{benchmark.hash}" / f"seed_{seed}.csv"
+    path = folder / benchmark.trace_name(seed)
     if not path.exists():
         write_atomically(path, to_csv(generate(benchmark, seed)))
     return path

@@ -1,0 +1,286 @@
+"""Scoring a scheduler on a benchmark. Figures are made in ``statistics``, imported late."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from openglia.benchmark.definition import Benchmark
+from openglia.benchmark.simulation import Failure, Progress, Simulations, simulate
+from openglia.errors import OpenGliaError, UsageError
+from openglia.files import sha256
+from openglia.paths import CACHE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from openglia.benchmark.statistics import Statistics
+
+BUILTIN = "builtin:"
+Simulator = Literal["embedded", "vidur"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The outcome of one evaluation: either ``statistics`` or ``failure`` is there, never both."""
+
+    scheduler: str  # "builtin:llq", or 12 hexadecimal digits of the file's SHA-256
+    benchmark: str
+    benchmark_hash: str
+    simulator: Simulator
+    seeds: tuple[int, ...]
+    full: bool  # all evaluation seeds at the benchmark's own duration
+    wall_seconds: float
+    failure: Failure | None = None
+    statistics: "Statistics | None" = None
+    execution_times: str | None = None  # where the simulator had them from
+    kv_use_mean: float | None = None  # share of the KV-cache blocks, mean over time and replicas
+    router_ms_mean: float | None = None  # the router's own time per call
+    ratio_to_llq: float | None = None  # mean response time over LLQ's on the same seeds
+    ratio_note: str | None = None  # why there is no ratio
+
+    @property
+    def ok(self) -> bool:
+        return self.statistics is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """The machine-readable line. A failed evaluation has a reason and no figures."""
+        head: dict[str, Any] = {
+            "status": "ok" if self.ok else "failed",
+            "scheduler": self.scheduler,
+            "benchmark": self.benchmark,
+            "benchmark_hash": self.benchmark_hash,
+            "simulator": self.simulator,
+            "execution_times": self.execution_times,
+            "seeds": list(self.seeds),
+            "full": self.full,
+        }
+        tail = {"wall_seconds": round(self.wall_seconds, 3)}
+        if self.failure is not None:
+            return head | asdict(self.failure) | tail
+        figures = asdict(self.statistics) if self.statistics is not None else {}
+        figures |= {
+            "kv_use_mean": self.kv_use_mean,
+            "ratio_to_llq": self.ratio_to_llq,
+            "router_ms_mean": self.router_ms_mean,
+        }
+        if self.ratio_note is not None:
+            figures["ratio_note"] = self.ratio_note
+        return head | json.loads(json.dumps(figures)) | tail
+
+
+def evaluate(
+    scheduler: str,
+    benchmark: Benchmark,
+    *,
+    seeds: Sequence[int] | None = None,
+    simulator: str = "auto",
+    output_dir: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    resolution: float | None = None,
+) -> Evaluation:
+    """Score a scheduler, with its ratio to LLQ on the same seeds, simulator and execution times.
+
+    Args:
+        scheduler: path of a file with ``class AIGlobalScheduler``, or ``builtin:`` and one of
+            random, round_robin, lor, llq.
+        seeds: default all evaluation seeds.
+        simulator: auto and embedded mean the embedded engine; vidur must be installed.
+        output_dir: keep ``seed_N/request_metrics.csv`` and the rest there; results of an earlier
+            evaluation in it are removed first.
+        jobs: worker processes; default one per core.
+        progress: called with (seeds done, seeds in all).
+        resolution: also write time series of the replicas, sampled every so many seconds.
+
+    Raises:
+        UsageError: no such scheduler, no seeds.
+        OpenGliaError: the simulator is not installed, or a file of the benchmark is missing.
+    """
+    from openglia.benchmark import baselines
+
+    evaluation = measure(
+        scheduler,
+        benchmark,
+        seeds=seeds,
+        simulator=simulator,
+        output_dir=output_dir,
+        jobs=jobs,
+        progress=progress,
+        resolution=resolution,
+    )
+    if evaluation.statistics is None:
+        return evaluation
+    if scheduler == f"{BUILTIN}{baselines.YARDSTICK}":
+        return replace(evaluation, ratio_to_llq=1.0)
+    begun = time.monotonic()
+    try:
+        ratio = baselines.ratio_to_yardstick(evaluation, benchmark, jobs=jobs)
+    except OpenGliaError as error:
+        return replace(evaluation, ratio_note=str(error))
+    seconds = evaluation.wall_seconds + time.monotonic() - begun
+    return replace(evaluation, ratio_to_llq=ratio, wall_seconds=seconds)
+
+
+def measure(
+    scheduler: str,
+    benchmark: Benchmark,
+    *,
+    seeds: Sequence[int] | None = None,
+    simulator: str = "auto",
+    output_dir: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    resolution: float | None = None,
+) -> Evaluation:
+    """``evaluate`` without the comparison to LLQ."""
+    begun = time.monotonic()
+    chosen = tuple(benchmark.seeds if seeds is None else seeds)
+    if not chosen:
+        raise UsageError("no seeds to evaluate on; name some, such as 0-2")
+    builtin = scheduler.startswith(BUILTIN)
+    source = None if builtin else _read_scheduler(Path(scheduler))
+    head = Evaluation(
+        scheduler=scheduler if source is None else sha256(source)[:12],
+        benchmark=benchmark.name,
+        benchmark_hash=benchmark.hash,
+        simulator=choose_simulator(simulator),
+        seeds=chosen,
+        full=benchmark.is_full_length and set(chosen) == set(benchmark.seeds),
+        wall_seconds=0.0,
+    )
+    if source is not None and (failure := broken_rule(source, Path(scheduler).name)):
+        return _ended(head, begun, failure=failure)
+    with ExitStack() as stack:
+        folder = output_dir
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openglia-")))
+        folder = folder.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        clear_results(folder)
+        private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openglia-")))
+        if source is not None:
+            # A snapshot: the file may be edited while it is measured.
+            snapshot = private / "scheduler" / Path(scheduler).name
+            snapshot.parent.mkdir()
+            snapshot.write_bytes(source)
+            scheduler = str(snapshot)
+        work = Simulations(
+            scheduler=scheduler,
+            benchmark=benchmark,
+            simulator=head.simulator,
+            traces={seed: _trace(benchmark, seed, private) for seed in chosen},
+            folder=folder,
+            resolution=resolution,
+        )
+        failure = simulate(work, jobs=jobs, progress=progress, meanwhile=_import_statistics)
+        if failure is not None:
+            return _ended(head, begun, failure=failure)
+        return _scored(head, begun, work)
+
+
+def choose_simulator(name: str) -> Simulator:
+    """The simulator that an option names.
+
+    Raises:
+        OpenGliaError: it is Vidur, and Vidur is not installed.
+        UsageError: there is no such simulator.
+    """
+    if name in ("auto", "embedded"):
+        return "embedded"
+    if name != "vidur":
+        raise UsageError(f"no simulator {name!r}; there are auto, embedded, vidur")
+    from openglia.vidur.installation import is_installed
+
+    if not is_installed():
+        raise OpenGliaError(
+            "Vidur is not installed; run ./setup.sh where its repository can be reached, "
+            "or use --simulator embedded"
+        )
+    return "vidur"
+
+
+def broken_rule(source: bytes, name: str) -> Failure | None:
+    """The first static rule that a scheduler's source breaks, as a failure."""
+    from openglia.integrity.rules import check
+
+    try:
+        text = source.decode()
+    except UnicodeDecodeError:
+        return Failure(rule="rules", reason=f"{name} is not UTF-8 text: save it as UTF-8")
+    violations = check(text, name)
+    if not violations:
+        return None
+    more = len(violations) - 1
+    reason = f"{name}: {violations[0]}" + (f" (and {more} more)" if more else "")
+    lines = [str(violation) for violation in violations[:20]]
+    return Failure(rule="rules", reason=reason, detail="\n".join(lines))
+
+
+def clear_results(folder: Path) -> None:
+    """Remove what an earlier evaluation left in the folder, and nothing else."""
+    for pattern in ("seed_*", "worker_*"):
+        for path in folder.glob(pattern):
+            shutil.rmtree(path)
+    (folder / "router.log").unlink(missing_ok=True)
+
+
+def _read_scheduler(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"no scheduler can be read at {path} ({error.strerror}); give the path of a file, "
+            f"or run ./setup.sh to restore the working one"
+        ) from None
+
+
+def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
+    """The trace of a seed: from the cache, unless it is held out, which leaves nothing behind."""
+    folder = CACHE / "traces" if seed in benchmark.seeds else private
+    path = folder / benchmark.trace_name(seed)
+    if not path.exists():
+        from openglia.benchmark.workload import trace_file
+
+        trace_file(benchmark, seed, folder)
+    return path
+
+
+def _import_statistics() -> None:
+    """Load pandas and SciPy, a second's work, while the simulations run."""
+    import openglia.benchmark.statistics  # noqa: F401
+
+
+def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
+    from openglia.benchmark.statistics import InvalidResultError, read_requests, summarise
+
+    requests: list[pd.DataFrame] = []
+    summaries: list[dict[str, Any]] = []
+    for seed, trace in work.traces.items():
+        folder = work.folder / f"seed_{seed}"
+        try:
+            requests.append(read_requests(folder / "request_metrics.csv", trace))
+        except InvalidResultError as error:
+            return _ended(head, begun, failure=Failure(rule="crash", reason=str(error), seed=seed))
+        summaries.append(json.loads((folder / "summary.json").read_text()))
+    times = {str(summary["execution_times"]) for summary in summaries}
+    kv_use = [summary["kv_use_mean"] for summary in summaries]
+    calls = sum(summary["router_calls"] for summary in summaries)
+    seconds = sum(summary["router_seconds"] for summary in summaries)
+    return _ended(
+        head,
+        begun,
+        statistics=summarise(requests),
+        execution_times=" and ".join(sorted(times)),
+        kv_use_mean=None if None in kv_use else sum(kv_use) / len(kv_use),
+        router_ms_mean=1000 * seconds / calls if calls else None,
+    )
+
+
+def _ended(head: Evaluation, begun: float, **outcome: Any) -> Evaluation:
+    return replace(head, wall_seconds=time.monotonic() - begun, **outcome)

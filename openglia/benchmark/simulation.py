@@ -1,0 +1,173 @@
+"""Simulating the seeds of one scheduler in worker processes, on either simulator.
+
+This is the seam between the harness and the simulators: a JSON file names the job, a worker
+(``openglia.simulator.worker`` or ``openglia.vidur.worker``) leaves one folder per seed, or
+``failure.json`` and exit status 3.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from openglia.benchmark.definition import Benchmark
+from openglia.benchmark.processes import Command, Worker, Workers, worker_environment
+from openglia.files import write_json
+from openglia.paths import ROOT
+
+WORKERS = {"embedded": "openglia.simulator.worker", "vidur": "openglia.vidur.worker"}
+FAILED = 3  # a worker's exit status when the router failed
+DETAIL_LINES = 20
+OUTPUT_BYTES = 64 * 1024  # of a router's own output, kept in router.log
+
+Progress = Callable[[int, int], None]  # seeds done, seeds in all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why there is no score."""
+
+    rule: str  # exception, invalid-placement, never-completed, timeout, memory, rules, crash, ...
+    reason: str  # one line
+    detail: str = ""  # the traceback's last lines
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulations:
+    """What to simulate, and where the results go."""
+
+    scheduler: str  # absolute path of the file, or "builtin:..."
+    benchmark: Benchmark
+    simulator: str  # "embedded" or "vidur"
+    traces: dict[int, Path]
+    folder: Path
+    resolution: float | None = None  # seconds between samples of the replicas; None: no samples
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def simulate(
+    work: Simulations,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> Failure | None:
+    """Simulate every seed into ``work.folder/seed_N``; the first failure ends all workers.
+
+    ``meanwhile`` is called once the workers are under way.
+    """
+    seeds = list(work.traces)
+    shares = [seeds[start :: jobs or available_cores()] for start in range(len(seeds))]
+    commands = [_command(work, share, number) for number, share in enumerate(shares) if share]
+    done = 0
+    failure = None
+    with Workers(commands) as workers:
+        if meanwhile is not None:
+            meanwhile()
+        for worker, record in workers.events():
+            if record is not None:
+                done += 1
+                if progress is not None:
+                    progress(done, len(seeds))
+            elif worker.status != 0:
+                failure = _failure(work, worker)
+                break
+    for command in commands:
+        _gather(command.folder, work.folder)
+    if failure is None:
+        missing = [s for s in seeds if not (work.folder / f"seed_{s}" / "summary.json").exists()]
+        if missing:
+            failure = Failure(
+                rule="crash",
+                reason=f"the simulation of seed {missing[0]} ended without a result",
+                seed=missing[0],
+            )
+    return failure
+
+
+def _command(work: Simulations, seeds: Sequence[int], number: int) -> Command:
+    folder = work.folder / f"worker_{number}"
+    folder.mkdir(parents=True)
+    limits = work.benchmark.limits
+    job = {
+        "scheduler": work.scheduler,
+        "cluster": asdict(work.benchmark.cluster),
+        "limits": asdict(limits),
+        "traces": {str(seed): str(work.traces[seed]) for seed in seeds},
+        "output_dir": str(folder),
+        "resolution": work.resolution,
+    }
+    write_json(folder / "job.json", job)
+    on_vidur = work.simulator == "vidur"
+    return Command(
+        argv=[sys.executable, "-P", "-m", WORKERS[work.simulator], str(folder / "job.json")],
+        folder=folder,
+        environment=worker_environment(ROOT),
+        steps=len(seeds),
+        step_seconds=limits.vidur_simulation_seconds if on_vidur else limits.simulation_seconds,
+        memory_mb=limits.memory_mb,
+    )
+
+
+def _failure(work: Simulations, worker: Worker) -> Failure:
+    folder = worker.command.folder
+    if worker.timed_out:
+        seeds = list(json.loads((folder / "job.json").read_text())["traces"])
+        seed = next((s for s in seeds if not (folder / f"seed_{s}/summary.json").exists()), None)
+        return Failure(
+            rule="timeout",
+            reason=f"a simulation took longer than {worker.command.step_seconds:g} s of wall time",
+            detail=_last_lines(worker.stderr()),
+            seed=None if seed is None else int(seed),
+        )
+    if worker.status == FAILED:
+        told = _told(folder / "failure.json")
+        if told is not None:
+            return told
+    status = worker.status if worker.status is not None else 0
+    how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    return Failure(
+        rule="crash",
+        reason=f"the {work.simulator} simulator's process ended with {how}",
+        detail=_last_lines(worker.stderr()),
+    )
+
+
+def _told(path: Path) -> Failure | None:
+    """The failure as the worker told it, made safe: any text, of bounded length."""
+    try:
+        told: Any = json.loads(path.read_text())
+        seed = told.get("seed")
+        return Failure(
+            rule=str(told["rule"])[:40],
+            reason=" ".join(str(told["reason"]).split())[:500],
+            detail=_last_lines(str(told.get("detail") or "")),
+            seed=seed if isinstance(seed, int) else None,
+        )
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-DETAIL_LINES:])[-4096:]
+
+
+def _gather(source: Path, target: Path) -> None:
+    """Move a worker's seeds up into the folder of the evaluation and drop the rest but its log."""
+    for seed in source.glob("seed_*"):
+        seed.rename(target / seed.name)
+    log = source / "router.log"
+    if log.exists():
+        with log.open("rb") as stream, (target / "router.log").open("ab") as whole:
+            whole.write(stream.read(max(0, OUTPUT_BYTES - whole.tell())))
+    shutil.rmtree(source)
