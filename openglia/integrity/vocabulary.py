@@ -128,8 +128,8 @@ ORACLE = frozenset(
     {
         "num_decode_tokens", "_num_decode_tokens", "pd_ratio", "to_dict", "e2e_time_normalized",
         "execution_time_normalized", "model_execution_time_normalized",
-        # the trace and the generator that hold every length
-        "request_generator_config", "_request_generator_config", "trace_file",
+        # the file that holds every length
+        "trace_file",
     }
 )  # fmt: skip
 # Oracles on a request, but ordinary names on a router's own objects: see rules._soft_oracle.
@@ -153,6 +153,9 @@ SIMULATOR_STATE = frozenset(
         "_replica_stage_schedulers", "_max_blocks_per_sequence", "num_blocks", "block_size",
         "chunk_size", "batch_size_cap", "watermark_blocks_fraction", "pending_queue",
         "active_queue", "num_pending_requests", "num_active_requests", "memory_usage_percent",
+        "_replica_config", "_config", "_replica_id", "replica_id", "is_empty", "can_allocate",
+        "max_tokens", "max_tokens_in_batch", "_max_blocks", "model_config", "device_config",
+        "has_started_decode", "completed", "scheduled", "preempted", "_id", "id",
     }
 )  # fmt: skip
 # The simulator's containers: a router reads those of replicas, and edits only its own queue.
@@ -174,6 +177,7 @@ SIMULATOR_METHODS = frozenset(
         "on_schedule", "on_batch_end", "on_batch_schedule", "on_batch_stage_end",
         "on_batch_stage_schedule", "restart", "generate_id", "free_batch", "_get_next_batch",
         "_allocate_request", "_can_allocate_request", "_get_request_next_num_tokens",
+        "get_execution_time",
         "get_replica_stage_scheduler", "_execution_time_predictor",
     }
 )  # fmt: skip
