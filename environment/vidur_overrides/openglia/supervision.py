@@ -1,6 +1,7 @@
 """Every router runs under supervision: guarded, checked, timed and recorded."""
 
 import importlib
+from operator import index
 from time import perf_counter
 from typing import Any
 
@@ -52,14 +53,22 @@ def supervised(router: type[BaseGlobalScheduler]) -> type[BaseGlobalScheduler]:
 
         def schedule(self) -> list[tuple[int, RoutedRequest]]:
             start = perf_counter()
-            placements = _run(super().schedule)
+            # Within the guard and the clock: what is returned may be code of the router's too.
+            placements = _run(lambda: self.__checked(super(Supervised, self).schedule()))
             RouterCost.seconds += perf_counter() - start
             RouterCost.calls += 1
-            return [self.__check(placement) for placement in _as_list(placements)]
+            return placements
+
+        def __checked(self, returned: Any) -> list[tuple[int, RoutedRequest]]:
+            placements = [self.__check(placement) for placement in _as_list(returned)]
+            if type(self._request_queue) is not list:
+                raise RouterFailureError("interface", "self._request_queue must remain a list")
+            return placements
 
         def __check(self, placement: Any) -> tuple[int, RoutedRequest]:
             try:
                 replica_id, request = placement
+                replica_id = index(replica_id)
                 known = replica_id in self._replica_schedulers
             except (TypeError, ValueError):
                 raise RouterFailureError(
@@ -81,8 +90,8 @@ def supervised(router: type[BaseGlobalScheduler]) -> type[BaseGlobalScheduler]:
                 )
             if arrival != (request.arrived_at, request.num_prefill_tokens):
                 raise RouterFailureError("interface", f"the router changed {_name(request)}")
-            request.replica_id = int(replica_id)
-            return int(replica_id), request
+            request.replica_id = replica_id
+            return replica_id, request
 
         # Vidur's own calls; what a router makes of these names is its own affair.
         get_replica_stage_scheduler = BaseGlobalScheduler.get_replica_stage_scheduler
