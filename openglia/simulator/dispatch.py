@@ -15,6 +15,9 @@ from openglia.simulator.replica import Job
 
 _HERE = str(Path(__file__).parent)
 
+# What counts as the router's failure; an interrupt from outside is none.
+ROUTER_ERRORS = (Exception, SystemExit, GeneratorExit, interface.OracleError)
+
 
 class Dispatcher:
     """Holds the router and the requests that wait for it.
@@ -43,7 +46,7 @@ class Dispatcher:
 
         try:
             self.router = make_router(config_of(cluster), replicas_of(cluster))
-        except (Exception, SystemExit) as error:
+        except ROUTER_ERRORS as error:
             raise_failure(error, "the router's constructor")
         self.replica_views = self._replica_views()
 
@@ -67,7 +70,7 @@ class Dispatcher:
         self.waiting[job.index] = job
         try:
             self.router.add_request(job.view)
-        except (Exception, SystemExit) as error:
+        except ROUTER_ERRORS as error:
             raise_failure(error, "add_request()")
 
     def route(self) -> list[tuple[int, Job]]:
@@ -80,7 +83,9 @@ class Dispatcher:
         started = perf_counter()
         try:
             placements = self.router.schedule()
-        except (Exception, SystemExit) as error:
+            if type(placements) is not list and placements is not None:
+                placements = list(placements)  # a generator is the router's code and time too
+        except ROUTER_ERRORS as error:
             raise_failure(error, "schedule()")
         finally:
             self.seconds += perf_counter() - started
@@ -179,9 +184,8 @@ def replicas_of(cluster: Cluster) -> dict[int, interface.Replica]:
     return {number: interface.Replica(number) for number in range(cluster.replicas)}
 
 
-def raise_failure(error: BaseException, where: str) -> NoReturn:
+def raise_failure(error: BaseException, where: str, rule: Rule = "exception") -> NoReturn:
     """Turn what the router raised in ``where`` into a failure with the router's own frames."""
-    rule: Rule
     match error:
         case interface.OracleError():
             rule = "oracle"
@@ -189,8 +193,6 @@ def raise_failure(error: BaseException, where: str) -> NoReturn:
             rule = "interface"
         case MemoryError():
             rule = "memory"
-        case _:
-            rule = "exception"
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

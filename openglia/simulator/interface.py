@@ -13,10 +13,10 @@ from math import ceil
 from typing import ClassVar, NoReturn
 
 
-class OracleError(Exception):
+class OracleError(BaseException):
     """The router asked for what only an oracle knows: an output length, or what reveals one.
 
-    Not an AttributeError: ``getattr`` with a default and ``hasattr`` shall not hide it.
+    Not an Exception: neither ``hasattr`` nor an ``except Exception`` of the router shall hide it.
     """
 
 
@@ -285,16 +285,16 @@ class ReplicaScheduler(View):
         return len(self._active)
 
     @property
-    def pending_queue(self) -> list[Request]:
-        return list(self._waiting)
+    def pending_queue(self) -> tuple[Request, ...]:
+        return tuple(self._waiting)
 
     @property
     def _request_queue(self) -> list[Request]:
         return list(self._waiting)
 
     @property
-    def active_queue(self) -> list[Request]:
-        return list(self._active.values())
+    def active_queue(self) -> tuple[Request, ...]:
+        return tuple(self._active.values())
 
     @property
     def num_allocated_blocks(self) -> int:

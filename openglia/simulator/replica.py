@@ -70,6 +70,7 @@ class Replica(ABC):
         "number",
         "offset_sum",
         "queue",
+        "reconsider",
         "row",
         "rows",
         "running",
@@ -96,6 +97,7 @@ class Replica(ABC):
         self.allocated = 0  # KV blocks
         self.busy = False
         self.steady = False  # the next batch will be this one again: decodes and nothing else
+        self.reconsider = False  # memory has grown since the head of the queue was refused
         self.batch_prefills: list[tuple[Job, int]] = []  # of the batch under way, with tokens
         self.batch_decodes = False  # the batch under way holds the decoding requests
 
@@ -128,7 +130,8 @@ class Replica(ABC):
             self.steady = False
             return 0.0
         self.busy = True
-        self.steady = len(self.running) == self.decodes and not self.batch_prefills
+        only_decodes = len(self.running) == self.decodes and not self.batch_prefills
+        self.steady = only_decodes and not self.reconsider
         decodes = self.decodes if self.batch_decodes else 0
         mean = self.offset_sum // decodes + self.steps if decodes else 0
         if self.steady:
@@ -382,7 +385,9 @@ class VllmReplica(Replica):
         self.batch_decodes = not prefills and self.decodes > 0
         if not prefills:
             self.running.sort(key=lambda job: job.arrived_at)
+            waiting = len(self.queue)
             self.take_decode_blocks()
+            self.reconsider = len(self.queue) > waiting
             tokens = self.decodes
             self.batch_decodes = tokens > 0
         return tokens

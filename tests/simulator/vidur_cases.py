@@ -1,0 +1,149 @@
+"""Cases on which the engine is compared with Vidur: clusters, traces, routers, and both runs."""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from openglia.benchmark.definition import Cluster, ReplicaScheduler
+from openglia.benchmark.workload import Trace
+from openglia.simulator.engine import simulate
+from openglia.simulator.failures import RouterFailure
+from openglia.simulator.loading import load_router, vidur_modules
+from openglia.simulator.routers import ROUTERS
+
+HERE = Path(__file__).resolve().parent
+FIELDS = (
+    "completed_at",
+    "first_token_at",
+    "scheduled_at",
+    "routed_at",
+    "num_restarts",
+    "replica_id",
+)
+
+# All cases share one profile, so that one small set of tables serves them.
+MAX_TOKENS = 2048
+CAP = 32
+SARATHI = ReplicaScheduler(type="sarathi", num_blocks=400, batch_size_cap=CAP, chunk_size=512)
+VLLM = ReplicaScheduler(
+    type="vllm", num_blocks=400, batch_size_cap=CAP, max_tokens_in_batch=MAX_TOKENS
+)
+
+
+def cluster(scheduler: ReplicaScheduler, replicas: int) -> Cluster:
+    return Cluster(
+        replicas=replicas,
+        gpu="A10",
+        model="Llama-3-8B",
+        max_tokens=MAX_TOKENS,
+        replica_scheduler=scheduler,
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """One simulation. ``router`` is a built-in's name or a file of tests/simulator/routers."""
+
+    name: str
+    cluster: Cluster
+    trace: Trace
+    router: str
+    seed: int
+
+    @property
+    def router_file(self) -> Path | None:
+        return HERE / "routers" / self.router if self.router.endswith(".py") else None
+
+
+def draw_trace(rng: np.random.Generator, count: int, rate: float, prompts=120, outputs=90) -> Trace:
+    """Bursty arrivals with ties, heavy-tailed lengths, some prompts longer than a chunk."""
+    gaps = rng.lognormal(0.0, 1.5, count) / rate
+    gaps[rng.random(count) < 0.15] = 0.0  # ties
+    prompt = np.clip(rng.lognormal(np.log(prompts), 1.0, count).astype(np.int64), 1, 1500)
+    output = np.clip(rng.lognormal(np.log(outputs), 0.9, count).astype(np.int64), 1, 540)
+    return Trace(np.round(np.cumsum(gaps), 6), prompt, output)
+
+
+def random_case(number: int, seed: int) -> Case:
+    """A small case drawn from ``seed``; many are short of memory."""
+    rng = np.random.default_rng([seed, number])
+    choose = random.Random(f"{seed}-{number}")
+    scheduler = replace(
+        choose.choice([SARATHI, SARATHI, VLLM]),
+        num_blocks=choose.choice([134, 140, 160, 250, 400]),
+        watermark_blocks_fraction=choose.choice([0.0, 0.01, 0.05]),
+    )
+    if scheduler.type == "sarathi":
+        scheduler = replace(scheduler, chunk_size=choose.choice([16, 48, 64, 200, 512, 2048]))
+    routers = [*ROUTERS, *sorted(path.name for path in (HERE / "routers").glob("*.py"))]
+    trace = draw_trace(
+        rng,
+        choose.choice([1, 20, 60, 120, 120]),
+        choose.choice([2.0, 8.0, 40.0]),
+        choose.choice([20, 120, 400]),
+        choose.choice([3, 90, 250]),
+    )
+    router = choose.choice(routers)
+    replicas = choose.randint(1, 6)
+    return Case(f"random-{seed}-{number}", cluster(scheduler, replicas), trace, router, number)
+
+
+def run_engine(case: Case, times) -> dict:
+    """The engine's results in the form of ``vidur_process``."""
+    random.seed(case.seed)
+    np.random.seed(case.seed)  # noqa: NPY002
+    with vidur_modules():
+        file = case.router_file
+        router = load_router(file) if file else ROUTERS[case.router]
+        try:
+            simulation = simulate(case.cluster, case.trace, router, times)
+        except RouterFailure as failure:
+            return {"error": f"{failure.rule}: {failure.reason}"}
+    records = simulation.records
+    return {name: getattr(records, name) for name in FIELDS} | {"end_time": simulation.end_time}
+
+
+def run_vidur(cases: list[Case], commit: str) -> list[dict]:
+    """Vidur's results; the predictors of the cases' one profile must have been trained."""
+    from openglia.vidur import command, predictors, tree
+
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        tree.compose(place, None, commit)
+        jobs = []
+        for number, case in enumerate(cases):
+            file = place / f"{number}.csv"
+            rows = zip(
+                case.trace.arrived_at.tolist(),
+                case.trace.num_prefill_tokens.tolist(),
+                case.trace.num_decode_tokens.tolist(),
+                strict=True,
+            )
+            lines = [f"{at:.6f},{prompt},{output}" for at, prompt, output in rows]
+            header = "arrived_at,num_prefill_tokens,num_decode_tokens"
+            file.write_text("\n".join([header, *lines]) + "\n")
+            router = case.router_file
+            words = command.arguments(
+                case.cluster, "ai" if router else case.router, file, place / "out", case.seed
+            )
+            words.append("--no-metrics_config_write_metrics")
+            jobs.append(
+                {"words": words, "router": str(router) if router else None, "seed": case.seed}
+            )
+        results = place / "results.json"
+        subprocess.run(
+            [sys.executable, "-P", str(HERE / "vidur_process.py"), str(results)],
+            input=json.dumps(jobs),
+            text=True,
+            cwd=predictors.folder(cases[0].cluster),
+            env=predictors.simulation_environment(place),
+            check=True,
+        )
+        found: list[dict] = json.loads(results.read_text())
+        return found

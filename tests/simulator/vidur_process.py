@@ -1,0 +1,92 @@
+"""Runs the real Vidur on several cases in one process; ``vidur_cases.run_vidur`` starts it.
+
+Reads a JSON list of cases from standard input, writes a JSON list of results to the file named by
+its argument. A case: {"words": options of Vidur's command line, "router": path or null,
+"seed": int}. A result: the requests' times by request id, or {"error": text} where Vidur stopped
+with requests that never complete. The working folder is that of the trained predictors, and a
+composed Vidur is on the path.
+"""
+
+import atexit
+import contextlib
+import importlib.util
+import io
+import json
+import logging
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+from vidur.config import SimulationConfig
+from vidur.entities import Batch, BatchStage, Cluster, ExecutionTime, Replica, Request
+from vidur.events import BaseEvent
+from vidur.execution_time_predictor import ExecutionTimePredictorRegistry
+from vidur.openglia.requests import RoutedRequest
+from vidur.openglia.supervision import AI_ROUTER
+from vidur.scheduler import GlobalSchedulerRegistry
+from vidur.simulator import Simulator
+from vidur.types import GlobalSchedulerType
+
+ENTITIES = (Batch, BatchStage, Cluster, ExecutionTime, Replica, Request, RoutedRequest)
+
+
+def run(case):
+    for entity in ENTITIES:  # Vidur counts these in the classes
+        entity._id = -1
+    BaseEvent._id = 0
+    RoutedRequest.created.clear()
+    if case["router"]:
+        spec = importlib.util.spec_from_file_location(AI_ROUTER, case["router"])
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[AI_ROUTER] = module
+        spec.loader.exec_module(module)
+        if GlobalSchedulerType.AI in GlobalSchedulerRegistry._registry:  # the router of before
+            GlobalSchedulerRegistry.unregister(GlobalSchedulerType.AI)
+    sys.argv[1:] = case["words"]
+    config = SimulationConfig.create_from_cli_args()
+    random.seed(case["seed"])
+    np.random.seed(case["seed"])  # noqa: NPY002
+    simulator = Simulator(config)
+    atexit.unregister(simulator._write_output)
+    try:
+        simulator.run()
+    except AssertionError as error:
+        return {"error": f"AssertionError {error}"}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    requests = RoutedRequest.created
+    return {
+        "completed_at": [float(request._completed_at) for request in requests],
+        "first_token_at": [float(request._prefill_completed_at) for request in requests],
+        "scheduled_at": [float(request._scheduled_at) for request in requests],
+        "routed_at": [float(request.routed_at) for request in requests],
+        "num_restarts": [int(request._num_restarts) for request in requests],
+        "replica_id": [int(request.replica_id) for request in requests],
+        "end_time": float(simulator._time),
+    }
+
+
+def main():
+    target = Path(sys.argv[1])
+    cases = json.load(sys.stdin)
+    logging.getLogger("vidur").setLevel(logging.WARNING)
+    predictors = {}
+    get = ExecutionTimePredictorRegistry.get
+
+    def memoised(key, **arguments):  # of equal configurations: reading it takes a second
+        name = str(arguments["predictor_config"])
+        if name not in predictors:
+            predictors[name] = get(key, **arguments)
+        return predictors[name]
+
+    ExecutionTimePredictorRegistry.get = memoised
+    results = []
+    for case in cases:
+        with contextlib.redirect_stdout(io.StringIO()):
+            results.append(run(case))
+    target.write_text(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()
