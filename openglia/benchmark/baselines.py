@@ -24,7 +24,7 @@ _CODE = {
 
 # Mean response times measured by this process, by (benchmark, simulator, times, router, seed);
 # those on held-out seeds are here alone, so that no agent comes across one.
-_unstored: dict[tuple[str, str, str, str, int], float] = {}
+_measured: dict[tuple[str, str, str, str, int], float] = {}
 
 
 def measure_baselines(
@@ -126,7 +126,7 @@ def store_path(benchmark: Benchmark, simulator: Simulator, execution_times: str)
 def _known(benchmark: Benchmark, router: str, simulator: Simulator, times: str) -> dict[int, float]:
     known = {
         seed: mean
-        for (benchmark_hash, where, what, name, seed), mean in _unstored.items()
+        for (benchmark_hash, where, what, name, seed), mean in _measured.items()
         if (benchmark_hash, where, what, name) == (benchmark.hash, simulator, times, router)
     }
     on_disk = stored(benchmark, simulator, times).get(router, {})
@@ -139,7 +139,7 @@ def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
     times = str(evaluation.execution_times)
     means = dict(zip(evaluation.seeds, evaluation.statistics.per_seed, strict=True))
     for seed, mean in means.items():
-        _unstored[benchmark.hash, evaluation.simulator, times, router, seed] = mean
+        _measured[benchmark.hash, evaluation.simulator, times, router, seed] = mean
     routers = stored(benchmark, evaluation.simulator, times)
     routers[router] = routers.get(router, {}) | {
         str(seed): mean for seed, mean in means.items() if seed in benchmark.seeds

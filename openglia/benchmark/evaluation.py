@@ -63,7 +63,7 @@ class Evaluation:
         tail = {"wall_seconds": round(self.wall_seconds, 3)}
         if self.failure is not None:
             return head | asdict(self.failure) | tail
-        figures = asdict(self.statistics) if self.statistics is not None else {}
+        figures = {} if self.statistics is None else self.statistics.to_json()
         figures |= {
             "kv_use_mean": self.kv_use_mean,
             "ratio_to_llq": self.ratio_to_llq,
@@ -71,7 +71,7 @@ class Evaluation:
         }
         if self.ratio_note is not None:
             figures["ratio_note"] = self.ratio_note
-        return head | json.loads(json.dumps(figures)) | tail
+        return head | figures | tail
 
 
 def evaluate(

@@ -7,8 +7,9 @@ are over the requests of all seeds together.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,13 @@ class Statistics:
     tpot_mean: float | None  # per output token after the first; None if no output has two
     queue_time_mean: float  # arrival to routing: the time in the global queue
     restarted_share: float  # of the requests, restarted at least once
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures by name; pairs and sequences as lists."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,56 @@
+"""``openglia baseline``: measure the baseline routers and store their figures."""
+
+import argparse
+import json
+
+from openglia.benchmark.progress import ProgressLine
+from openglia.commands.evaluate import (
+    FAILED,
+    add_measuring_options,
+    check_options,
+    stop_on_termination,
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_measuring_options(parser)
+    parser.add_argument("--json", action="store_true", help="print the JSON line only")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    seeds = check_options(arguments)
+    stop_on_termination()
+
+    from openglia.benchmark.baselines import YARDSTICK, measure_baselines
+    from openglia.benchmark.loading import load_benchmark
+    from openglia.benchmark.tables import aligned, comparison_table
+
+    benchmark = load_benchmark(arguments.benchmark or "paper")
+    progress = ProgressLine()
+    try:
+        evaluations = measure_baselines(
+            benchmark,
+            seeds=seeds,
+            simulator=arguments.simulator,
+            jobs=arguments.jobs,
+            progress=lambda name, done, total: progress.show(f"{name}: {done}/{total} seeds"),
+        )
+    finally:
+        progress.clear()
+    results = {name: evaluation.to_json() for name, evaluation in evaluations.items()}
+    yardstick = results.get(YARDSTICK, {}).get("mean_response_time")
+    for result in results.values():
+        if yardstick is not None and result["status"] == "ok":
+            result["ratio_to_llq"] = result["mean_response_time"] / yardstick
+    if not arguments.json:
+        rows = [{"name": name, **result} for name, result in results.items()]
+        print(aligned(comparison_table(rows)), end="\n\n")
+    ok = all(result["status"] == "ok" for result in results.values())
+    line = {
+        "status": "ok" if ok else "failed",
+        "benchmark": benchmark.name,
+        "benchmark_hash": benchmark.hash,
+        "baselines": results,
+    }
+    print(json.dumps(line, allow_nan=False))
+    return 0 if ok else FAILED

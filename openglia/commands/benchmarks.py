@@ -1,0 +1,54 @@
+"""``openglia benchmarks``: list the benchmarks with their hashes."""
+
+import argparse
+import json
+import sys
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON line instead")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from openglia.benchmark.definition import Benchmark
+    from openglia.benchmark.loading import available, load_benchmark
+    from openglia.benchmark.seeds import format_seeds
+    from openglia.benchmark.tables import aligned
+    from openglia.errors import OpenGliaError
+    from openglia.paths import BENCHMARKS
+
+    found: list[Benchmark] = []
+    wrong = 0
+    for name in available():
+        try:
+            found.append(load_benchmark(name))
+        except OpenGliaError as error:  # one bad file does not hide the others
+            print(f"openglia benchmarks: {error}", file=sys.stderr)
+            wrong += 1
+    if arguments.json:
+        rows = [
+            {
+                "name": benchmark.name,
+                "hash": benchmark.hash,
+                "description": benchmark.description,
+                "duration": benchmark.duration,
+                "seeds": list(benchmark.seeds),
+            }
+            for benchmark in found
+        ]
+        print(json.dumps({"benchmarks": rows}))
+        return 1 if wrong else 0
+    cells = [["benchmark", "hash", "simulated", "seeds", "what"]]
+    cells += [
+        [
+            benchmark.name,
+            benchmark.hash,
+            f"{benchmark.duration:g} s",
+            format_seeds(benchmark.seeds),
+            benchmark.description,
+        ]
+        for benchmark in found
+    ]
+    print(aligned(cells))
+    print(f"\nTo add one, add a file to {BENCHMARKS}; README.md there documents the keys.")
+    return 1 if wrong else 0

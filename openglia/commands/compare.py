@@ -1,0 +1,62 @@
+"""``openglia compare``: scheduler files side by side, paired by seed."""
+
+import argparse
+import json
+from pathlib import Path
+
+from openglia.benchmark.progress import ProgressLine
+from openglia.commands.evaluate import (
+    FAILED,
+    add_measuring_options,
+    check_options,
+    stop_on_termination,
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "schedulers",
+        nargs="+",
+        metavar="SCHEDULER",
+        help="a file, or random, round_robin, lor, llq; ratios are to the first one named "
+        "(to llq if only one is)",
+    )
+    add_measuring_options(parser)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("comparison"),
+        metavar="DIR",
+        help="where comparison.csv, .json and .md go (default: ./%(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON line only")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    seeds = check_options(arguments)
+    stop_on_termination()
+
+    from openglia.benchmark.comparison import cells, compare_schedulers, write
+    from openglia.benchmark.loading import load_benchmark
+    from openglia.benchmark.tables import aligned
+
+    benchmark = load_benchmark(arguments.benchmark or "paper")
+    progress = ProgressLine()
+    try:
+        compared = compare_schedulers(
+            arguments.schedulers,
+            benchmark,
+            seeds=seeds,
+            simulator=arguments.simulator,
+            jobs=arguments.jobs,
+            progress=lambda name, done, total: progress.show(f"{name}: {done}/{total} seeds"),
+        )
+    finally:
+        progress.clear()
+    paths = write(compared, arguments.output)
+    if arguments.json:
+        print(json.dumps({"benchmark": benchmark.name, "rows": compared.rows}, allow_nan=False))
+    else:
+        print(aligned(cells(compared)))
+        print(f"\nWritten to {', '.join(str(path) for path in paths)}.")
+    return 0 if compared.ok else FAILED
