@@ -1,0 +1,229 @@
+"""``openglia doctor``: what is in force on this machine, and why something is not."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from openglia import __version__, paths
+from openglia.errors import OpenGliaError
+
+MINIMUM_DISK = 2 * 10**9  # bytes: predictors, traces and a few runs
+MINIMUM_MEMORY = 2 * 10**9  # bytes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. ``problem`` keeps a run from working; ``note`` does not."""
+
+    name: str
+    state: Literal["ok", "note", "problem"]
+    text: str
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--model", help="examine a run with this model")
+    parser.add_argument("--sandbox", default="auto", help="examine a run with this sandbox")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the findings. Exit status 0: a run would work."""
+    findings = examine(arguments.model, arguments.sandbox)
+    works = not any(finding.state == "problem" for finding in findings)
+    if arguments.json:
+        print(json.dumps({"works": works, "findings": [asdict(f) for f in findings]}))
+        return 0 if works else 1
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        print(f"{finding.state:<7}  {finding.name:<{width}}  {finding.text}")
+    print("A run would work." if works else "A run would not work: mend the problems above.")
+    return 0 if works else 1
+
+
+def examine(model: str | None = None, sandbox: str = "auto") -> list[Finding]:
+    """Look at everything a run needs. Nothing is changed, nothing is downloaded."""
+    examinations: list[tuple[str, Callable[[], Finding]]] = [
+        ("Python", _python),
+        ("packages", _packages),
+        ("experiment", _experiment),
+        ("Vidur", _vidur),
+        ("simulator", _simulator),
+        ("model", lambda: _model(model)),
+        ("sandbox", lambda: _sandbox(model, sandbox)),
+        ("cores", _cores),
+        ("memory", _memory),
+        ("disk", _disk),
+        ("generated", _generated),
+        ("locks", _locks),
+    ]
+    return [_safely(name, examination) for name, examination in examinations]
+
+
+def _safely(name: str, examination: Callable[[], Finding]) -> Finding:
+    try:
+        return examination()
+    except OpenGliaError as error:
+        return Finding(name, "problem", str(error))
+    except ImportError as error:
+        return Finding(name, "problem", f"{error}; run ./setup.sh, which fills .venv")
+    except OSError as error:
+        return Finding(name, "problem", f"cannot be examined: {error}")
+
+
+def _python() -> Finding:
+    running = f"{platform.python_version()} in {sys.prefix}, OpenGLIA {__version__}"
+    if not (paths.ROOT / ".venv" / "bin" / "python").exists():
+        return Finding("Python", "problem", f"{running}; there is no .venv: run ./setup.sh")
+    return Finding("Python", "ok", running)
+
+
+def _packages() -> Finding:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found, missing = [], []
+    for name in ("fast-agent-mcp", "numpy", "pandas", "scipy", "matplotlib", "GitPython", "PyYAML"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding("packages", "problem", f"missing: {', '.join(missing)}; run ./setup.sh")
+    return Finding("packages", "ok", ", ".join(found))
+
+
+def _experiment() -> Finding:
+    missing = [
+        str(path.relative_to(paths.ROOT))
+        for path in (paths.PROBLEM, paths.STUB, paths.BENCHMARKS, paths.OVERRIDES)
+        if not path.exists()
+    ]
+    if missing:
+        return Finding("experiment", "problem", f"missing in {paths.ROOT}: {', '.join(missing)}")
+    if not paths.WORKING_SCHEDULER.parent.is_dir():
+        text = f"{paths.VIDUR.relative_to(paths.ROOT)} is not laid out: run ./setup.sh"
+        return Finding("experiment", "problem", text)
+    return Finding("experiment", "ok", str(paths.ROOT))
+
+
+def _vidur() -> Finding:
+    from openglia.vidur import checkout, tree
+
+    commit = checkout.Source.from_environment().commit
+    state = checkout.state(paths.VIDUR, commit)
+    tables = len(list((paths.CACHE / "tables").glob("*.npz")))
+    match state:
+        case "installed":
+            text = (
+                f"commit {commit[:12]}, overrides {tree.overrides_sha256()[:12]}, "
+                f"tables of {tables} profiles"
+            )
+            return Finding("Vidur", "ok", text)
+        case "missing" | "embedded":
+            return Finding(
+                "Vidur", "note", "not installed: scores come from the embedded simulator"
+            )
+        case _:
+            text = f"environment/vidur is {state}; ./setup.sh puts it right"
+            return Finding("Vidur", "note" if state == "changed" else "problem", text)
+
+
+def _simulator() -> Finding:
+    from openglia.benchmark.loading import load_benchmark
+    from openglia.simulator.timing import ExecutionTimes
+
+    times = ExecutionTimes.load(load_benchmark("paper").cluster)
+    text = f"embedded; execution times of the paper's benchmark: {times.source}"
+    return Finding("simulator", "ok", text)
+
+
+def _model(option: str | None) -> Finding:
+    from openglia.agents.models import choose
+
+    choice = choose(option, os.environ)
+    return Finding("model", "ok", f"{choice.model}: {choice.why}")
+
+
+def _sandbox(model: str | None, name: str) -> Finding:
+    from openglia.agents.models import OFFLINE, choose
+    from openglia.integrity import sandbox
+
+    trusted = choose(model, os.environ).model == OFFLINE
+    chosen = sandbox.choose(name, trusted_model=trusted)
+    state: Literal["ok", "note"] = "note" if chosen.warning else "ok"
+    text = chosen.warning or chosen.why
+    if chosen.name != "none" and os.geteuid() == 0:
+        state = "note"
+        text += "; as root, Linux does not limit the number of processes: better run as a user"
+    return Finding("sandbox", state, f"{chosen.name}: {text}")
+
+
+def _cores() -> Finding:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Finding("cores", "ok", f"{usable} to use")
+
+
+def _memory() -> Finding:
+    available = _available_memory()
+    if available is None:
+        return Finding("memory", "note", "how much is free cannot be told on this system")
+    text = f"{available / 1e9:.1f} GB available"
+    if available < MINIMUM_MEMORY:
+        return Finding("memory", "note", f"{text}: little for parallel simulations")
+    return Finding("memory", "ok", text)
+
+
+def _available_memory() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
+    return sizes[0] * 1024 if sizes else None
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(paths.ROOT).free
+    text = f"{free / 1e9:.1f} GB free"
+    if free < MINIMUM_DISK:
+        return Finding("disk", "note", f"{text}: remove old runs from generated/")
+    return Finding("disk", "ok", text)
+
+
+def _generated() -> Finding:
+    folder = paths.GENERATED
+    if not folder.is_dir():
+        return Finding("generated", "note", "absent; the first run makes it")
+    if not os.access(folder, os.W_OK):
+        return Finding(
+            "generated", "problem", f"{folder} cannot be written: change its permissions"
+        )
+    runs = len(list(folder.glob("run_*")))
+    return Finding("generated", "ok", f"writable, {runs} runs")
+
+
+def _locks() -> Finding:
+    """The kernel frees a lock with its holder, so one that is held belongs to a living process."""
+    import fcntl
+
+    held = []
+    candidates = [*paths.ENVIRONMENT.glob("*.lock"), *paths.ENVIRONMENT.glob(".*.lock")]
+    candidates += [*paths.CACHE.glob("**/*.lock"), *paths.GENERATED.glob("*.lock")]
+    candidates += [*paths.GENERATED.glob(".*.lock"), *paths.GENERATED.glob("run_*/*.lock")]
+    for path in sorted(set(candidates)):
+        with path.open() as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = stream.read().strip() or "unknown"
+                held.append(f"{path.relative_to(paths.ROOT)} by process {holder}")
+    if held:
+        return Finding("locks", "note", f"held: {'; '.join(held)}")
+    return Finding("locks", "ok", "none is held; none can go stale")
