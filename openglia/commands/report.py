@@ -1,0 +1,28 @@
+"""``openglia report RUN_DIR``: the page of a run; ``openglia report generated``: of all runs."""
+
+import argparse
+from pathlib import Path
+
+from openglia.errors import UsageError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="RUN_DIR",
+        help="a run folder (writes report.html), or a folder of them (writes index.html)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page and print its path."""
+    from openglia import report
+    from openglia.report.data import is_run
+
+    folder: Path = arguments.folder
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; name a run folder in generated/")
+    print(report.write(folder) if is_run(folder) else report.write_index(folder))
+    return 0

@@ -1,0 +1,153 @@
+"""One seed simulated again for what a score does not hold: each request, and the replicas in time.
+
+The final router and LLQ serve the first evaluation seed on the embedded simulator. What the plots
+need is kept in ``plots/measured.json``; it is measured again only when its key changes.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from openglia.errors import OpenGliaError
+from openglia.files import sha256, write_json
+from openglia.report.data import Run, at, number, text
+
+FORMAT = 1
+SAMPLES = 240  # points in time over the benchmark's duration
+QUANTILES = 400  # steps of the distribution of response times
+ROUTERS = ("llq", "final")
+
+
+class NotMeasured(Exception):  # noqa: N818 - an expected ending, said to the reader
+    """Why there is nothing to draw; one line."""
+
+
+def measure(run: Run) -> Mapping[str, Any]:
+    """Quantiles and time series of the final router and LLQ.
+
+    Returns:
+        {"key", "seed", "routers": {"final"|"llq": {"requests", "mean", "quantiles": seconds at
+        shares 0..1 in equal steps, "series": {"time": s, "kv_mean", "kv_min", "kv_max": share of
+        the blocks over replicas, "router_queue", "replica_queue": requests}}}}
+
+    Raises:
+        NotMeasured: with the reason.
+    """
+    if run.final_source is None:
+        raise NotMeasured("there is no final_scheduler.py")
+    benchmark = _benchmark(run)
+    seed = benchmark.seeds[0]
+    key = {
+        "format": FORMAT,
+        "scheduler": sha256(run.final_source),
+        "benchmark": benchmark.hash,
+        "seed": seed,
+    }
+    kept = run.folder / "plots" / "measured.json"
+    found = _kept(kept)
+    if at(found, "key") == key:
+        return found
+    schedulers = {
+        "llq": "builtin:llq",
+        "final": str((run.folder / "final_scheduler.py").resolve()),
+    }
+    with tempfile.TemporaryDirectory(prefix="openglia-report-") as temporary:
+        measured = {
+            "key": key,
+            "seed": seed,
+            "routers": {
+                name: _simulate(schedulers[name], benchmark, seed, Path(temporary) / name)
+                for name in ROUTERS
+            },
+        }
+    write_json(kept, measured)
+    return measured
+
+
+def _kept(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _benchmark(run: Run) -> Any:
+    """The run's benchmark, provided that it is still the one that the run was scored on."""
+    from openglia.benchmark.loading import load_benchmark
+
+    name = text(run.results, "benchmark", "name")
+    if name is None:
+        raise NotMeasured("results.json does not name the benchmark")
+    try:
+        benchmark = load_benchmark(name)
+    except OpenGliaError as error:
+        raise NotMeasured(str(error)) from error
+    shortened = number(run.results, "benchmark", "duration")
+    if shortened is not None and shortened != benchmark.duration:
+        benchmark = replace(benchmark, duration=shortened)
+    if text(run.results, "benchmark", "hash") != benchmark.hash:
+        raise NotMeasured(f"the benchmark {name} is not the one that the run was scored on")
+    return benchmark
+
+
+def _simulate(scheduler: str, benchmark: Any, seed: int, folder: Path) -> dict[str, Any]:
+    from openglia.benchmark.evaluation import evaluate
+
+    try:
+        outcome = evaluate(
+            scheduler,
+            benchmark,
+            seeds=(seed,),
+            simulator="embedded",
+            output_dir=folder,
+            jobs=1,
+            resolution=benchmark.duration / SAMPLES,
+        ).to_json()
+    except OpenGliaError as error:
+        raise NotMeasured(str(error)) from error
+    if outcome.get("status") != "ok":
+        raise NotMeasured(f"seed {seed} could not be simulated again: {outcome.get('reason')}")
+    here = folder / f"seed_{seed}"
+    return {
+        **requests(here / "request_metrics.csv"),
+        "series": series(
+            here / "replica_metrics.csv.gz", asdict(benchmark)["cluster"]["replica_scheduler"]
+        ),
+    }
+
+
+def requests(path: Path) -> dict[str, Any]:
+    """Number, mean and quantiles of the response times in a request_metrics.csv, in seconds."""
+    import numpy as np
+    import pandas as pd
+
+    times = pd.read_csv(path, usecols=["request_e2e_time"])["request_e2e_time"].to_numpy()
+    shares = np.linspace(0, 1, QUANTILES + 1)
+    return {
+        "requests": len(times),
+        "mean": float(times.mean()),
+        "quantiles": [round(float(value), 4) for value in np.quantile(times, shares)],
+    }
+
+
+def series(path: Path, replica_scheduler: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Use of KV-cache blocks and lengths of the queues over time, from a replica_metrics.csv.gz."""
+    import pandas as pd
+
+    rows = pd.read_csv(path)
+    wide = rows.pivot_table(index="time", columns="replica_id", aggfunc="last").ffill().fillna(0)
+    router = wide.xs(-1, axis="columns", level="replica_id")["num_pending_requests"]
+    replicas = wide.drop(columns=-1, level="replica_id")
+    use = replicas["num_allocated_blocks"] / replica_scheduler["num_blocks"]
+    columns = {
+        "time": wide.index.to_series(),
+        "kv_mean": use.mean(axis="columns"),
+        "kv_min": use.min(axis="columns"),
+        "kv_max": use.max(axis="columns"),
+        "router_queue": router,
+        "replica_queue": replicas["num_pending_requests"].sum(axis="columns"),
+    }
+    return {name: [round(float(v), 4) for v in column] for name, column in columns.items()}
