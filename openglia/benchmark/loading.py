@@ -1,5 +1,6 @@
 """Benchmarks from YAML files. ``environment/benchmarks/README.md`` documents the keys."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from openglia.benchmark.schema import Section
 from openglia.benchmark.seeds import parse_seeds
 from openglia.benchmark.workload_schema import read_workload
 from openglia.errors import UsageError
+from openglia.hardware.catalogue import gpu, model
 from openglia.paths import BENCHMARKS
 
 BASELINES = ("random", "round_robin", "lor", "llq")
@@ -120,8 +122,8 @@ def _seeds(top: Section, key: str) -> tuple[int, ...]:
 def _cluster(section: Section) -> Cluster:
     cluster = Cluster(
         replicas=section.integer("replicas"),
-        gpu=section.text("gpu"),
-        model=section.text("model"),
+        gpu=_listed(section, "gpu", gpu),
+        model=_listed(section, "model", model),
         max_tokens=section.integer("max_tokens", least=32),
         replica_scheduler=_replica_scheduler(section.section("replica_scheduler")),
         profile=cast(Any, section.text("profile", ("analytic", "vidur"))),
@@ -136,7 +138,24 @@ def _cluster(section: Section) -> Cluster:
             f"{scheduler.num_blocks} blocks of {scheduler.block_size} tokens, less the watermark, "
             f"do not hold a request of max_tokens {cluster.max_tokens}",
         )
+    if scheduler.max_tokens_in_batch is not None and (
+        scheduler.max_tokens_in_batch < cluster.max_tokens
+    ):
+        raise section.error(
+            "replica_scheduler.max_tokens_in_batch",
+            f"must be at least max_tokens ({cluster.max_tokens}), or long prompts never start",
+        )
     return cluster
+
+
+def _listed(section: Section, key: str, look_up: Callable[[str], object]) -> str:
+    """The name of a GPU or model that the hardware catalogue has."""
+    name = section.text(key)
+    try:
+        look_up(name)
+    except UsageError as error:
+        raise section.error(key, str(error)) from None
+    return name
 
 
 def _replica_scheduler(section: Section) -> ReplicaScheduler:

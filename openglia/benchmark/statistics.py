@@ -96,6 +96,11 @@ def read_requests(metrics: Path, trace: Path) -> pd.DataFrame:
         raise InvalidResultError(
             f"{metrics.name}: a request was not routed, scheduled, answered and completed in turn"
         )
+    response = requests["completed_at"] - requests["arrived_at"]
+    if not np.allclose(requests["request_e2e_time"], response, rtol=0, atol=1e-6):
+        raise InvalidResultError(
+            f"{metrics.name}: a response time is not the time from arrival to completion"
+        )
     return requests
 
 

@@ -1,0 +1,196 @@
+"""Benchmark files: what they mean, and that a wrong one is refused in one clear line."""
+
+import pytest
+import yaml
+
+from openglia.benchmark.loading import available, load_benchmark
+from openglia.errors import UsageError
+from openglia.paths import BENCHMARKS
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Load paper.yaml after an edit of its mapping."""
+
+    def load(edit):
+        values = yaml.safe_load((BENCHMARKS / "paper.yaml").read_text())
+        edit(values)
+        path = tmp_path / "mine.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return load_benchmark(str(path))
+
+    return load
+
+
+def test_every_shipped_benchmark_is_valid():
+    names = available()
+    assert {"paper", "smoke", "paper-tight", "paper-loose"} <= set(names)
+    hashes = {load_benchmark(name).hash for name in names}
+    assert len(hashes) == len(names)
+
+
+def test_paper_is_the_papers_setting():
+    paper = load_benchmark("paper")
+    scheduler = paper.cluster.replica_scheduler
+    assert (paper.cluster.replicas, paper.cluster.gpu, paper.cluster.model) == (
+        4,
+        "A10",
+        "Llama-3-8B",
+    )
+    assert (scheduler.type, scheduler.chunk_size, scheduler.batch_size_cap) == (
+        "sarathi",
+        8192,
+        128,
+    )
+    assert paper.duration == 1000
+    assert paper.seeds == tuple(range(10))
+    assert len(paper.held_out_seeds) == 10
+    assert not set(paper.seeds) & set(paper.held_out_seeds)
+    assert paper.workload["arrivals"]["rate"] == 7.5
+
+
+def test_tight_and_loose_differ_from_paper_in_memory_only():
+    paper = load_benchmark("paper")
+    for name, blocks in {"paper-tight": 2048, "paper-loose": 3328}.items():
+        other = load_benchmark(name)
+        assert other.cluster.replica_scheduler.num_blocks == blocks
+        assert other.workload == paper.workload
+        assert other.seeds == paper.seeds
+
+
+def test_held_out_seeds_may_be_absent(edited):
+    assert edited(lambda values: values.pop("held_out_seeds")).held_out_seeds == ()
+
+
+def test_hash_follows_what_decides_a_score(edited):
+    same = edited(lambda values: values.update(description="another text", seeds="0-1"))
+    assert same.hash == load_benchmark("paper").hash
+    whole = edited(lambda values: values.update(duration=1000.0))
+    assert whole.hash == same.hash
+    other = edited(lambda values: values["workload"]["arrivals"].update(rate=7.6))
+    assert other.hash != same.hash
+
+
+def put(path: str, value):
+    """An edit that sets ``a.b.c`` (indices of lists are numbers)."""
+
+    def edit(values):
+        *parents, last = path.split(".")
+        for key in parents:
+            values = values[int(key) if isinstance(values, list) else key]
+        values[last] = value
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "key", "reason"),
+    [
+        (put("speed", 3), "speed", "is not a key here"),
+        (put("cluster.gpus", 3), "cluster.gpus", "is not a key here; known: replicas, gpu"),
+        (put("cluster.replicas", -4), "cluster.replicas", "must be at least 1, not -4"),
+        (put("cluster.replicas", 2.5), "cluster.replicas", "must be a whole number, not 2.5"),
+        (put("cluster.replicas", True), "cluster.replicas", "must be a whole number, not True"),
+        (put("cluster.replicas", "4"), "cluster.replicas", "must be a whole number, not '4'"),
+        (put("cluster.profile", "measured"), "cluster.profile", "must be one of analytic, vidur"),
+        (put("cluster.gpu", "B9000"), "cluster.gpu", "B9000"),
+        (put("cluster.model", "Llama-9"), "cluster.model", "Llama-9"),
+        (put("cluster.replica_scheduler.type", "orca"), "cluster.replica_scheduler.type", "one of"),
+        (
+            put("cluster.replica_scheduler.max_tokens_in_batch", 4096),
+            "cluster.replica_scheduler.max_tokens_in_batch",
+            "is not a key here",
+        ),
+        (
+            put("cluster.replica_scheduler.num_blocks", 512),
+            "cluster.replica_scheduler.num_blocks",
+            "do not hold a request of max_tokens 8192",
+        ),
+        (
+            put(
+                "cluster.replica_scheduler",
+                {"type": "vllm", "num_blocks": 2400, "max_tokens_in_batch": 4096},
+            ),
+            "cluster.replica_scheduler.max_tokens_in_batch",
+            "must be at least max_tokens (8192)",
+        ),
+        (put("cluster", [1]), "cluster", "must be a mapping, not [1]"),
+        (put("cluster", None), "cluster", "is missing"),
+        (put("duration", -1), "duration", "must be above 0, not -1"),
+        (put("duration", float("nan")), "duration", "must be finite"),
+        (put("duration", "long"), "duration", "must be a number, not 'long'"),
+        (put("workload.arrivals.rate", 0), "workload.arrivals.rate", "must be above 0"),
+        (put("workload.arrivals.process", "poisson"), "workload.arrivals.sigma", "not a key"),
+        (
+            put("workload.arrivals.bursts", {"every": 10, "last": 10, "factor": 2}),
+            "workload.arrivals.bursts.last",
+            "must be below every",
+        ),
+        (
+            put("workload.lengths.prompt.0.share", 0.5),
+            "workload.lengths.prompt",
+            "must add up to 1",
+        ),
+        (put("workload.lengths.prompt.1.mu", "x"), "workload.lengths.prompt[1].mu", "a number"),
+        (put("workload.lengths.prompt", []), "workload.lengths.prompt", "at least one entry"),
+        (put("workload.lengths.output.maximum", 3), "workload.lengths.output.maximum", "minimum"),
+        (
+            put("workload.lengths", {"distribution": "file", "file": "/etc/passwd", "sha256": "0"}),
+            "workload.lengths.file",
+            "inside Vidur's checkout",
+        ),
+        (put("seeds", "9-0"), "seeds", "is not a range"),
+        (put("seeds", [0, 1, 1]), "seeds", "names a seed twice"),
+        (put("seeds", [-1]), "seeds", "is not a list of seeds"),
+        (put("seeds", 1.5), "seeds", "is not a list of seeds"),
+        (put("held_out_seeds", [9]), "held_out_seeds", "seed 9 is an evaluation seed too"),
+        (put("objective", "p99"), "objective", "must be one of mean_response_time"),
+        (put("baselines", ["best"]), "baselines", "'best' is none of"),
+        (put("baselines", "llq"), "baselines", "must be a list"),
+        (put("limits.memory_mb", 0), "limits.memory_mb", "must be at least 1"),
+        (put("description", " "), "description", "must be a text"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_line(edited, edit, key, reason):
+    with pytest.raises(UsageError) as caught:
+        edited(edit)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "mine.yaml: " in message
+    assert f"{key}: " in message
+    assert reason in message
+
+
+def test_unknown_name_says_what_there_is():
+    with pytest.raises(UsageError, match=r"no benchmark 'papre'; there are .*paper"):
+        load_benchmark("papre")
+    with pytest.raises(UsageError, match="no benchmark"):
+        load_benchmark("../benchmarks/paper")
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00"])
+def test_what_is_no_mapping_is_refused(tmp_path, text):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"broken\.yaml: (is not YAML|must be a mapping)"):
+        load_benchmark(str(path))
+
+
+def test_extending_in_a_circle_is_refused(tmp_path):
+    (tmp_path / "one.yaml").write_text("extends: two\n")
+    (tmp_path / "two.yaml").write_text("extends: one\n")
+    with pytest.raises(UsageError, match="extends this file in turn"):
+        load_benchmark(str(tmp_path / "one.yaml"))
+    (tmp_path / "one.yaml").write_text("extends: nowhere\n")
+    with pytest.raises(UsageError, match="there is no benchmark 'nowhere'"):
+        load_benchmark(str(tmp_path / "one.yaml"))
+
+
+def test_own_file_may_extend_a_shipped_one(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: paper\ncluster: {replicas: 8}\nseeds: [3, 5]\n")
+    mine = load_benchmark(str(path))
+    assert mine.name == "mine"
+    assert mine.cluster.replicas == 8
+    assert mine.cluster.max_tokens == 8192
+    assert mine.seeds == (3, 5)
