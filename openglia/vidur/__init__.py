@@ -1,1 +1,1 @@
-"""The real simulator: Vidur at a pinned commit, installed, trained and run without being trusted."""
+"""The real simulator: Vidur at a pinned commit, installed, trained, and run from clean copies."""

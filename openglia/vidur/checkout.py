@@ -16,7 +16,6 @@ from typing import Literal
 from git import Git
 from git.exc import GitError
 
-from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
 
@@ -27,8 +26,9 @@ PACKAGE = "vidur"  # the one directory that is checked out
 TIMEOUT = 600  # seconds that one Git command may take
 
 # Ours in the checkout: not foreign changes.
+WORKING_SCHEDULER = "vidur/scheduler/global_scheduler/ai_global_scheduler.py"
 OWN_FILES = (
-    "vidur/scheduler/global_scheduler/ai_global_scheduler.py",
+    WORKING_SCHEDULER,
     "vidur/types/global_scheduler_type.py",
     "vidur/scheduler/global_scheduler/global_scheduler_registry.py",
     "vidur/openglia",
@@ -67,33 +67,39 @@ class Source:
         return Path(words).resolve() if Path(words).exists() else None
 
 
-def git(folder: Path, *words: str, timeout: int = TIMEOUT) -> str:
+def git(folder: Path, *words: str) -> str:
+    """Run Git in ``folder`` and return what it prints. See ``git_bytes``."""
+    return git_bytes(folder, *words).decode(errors="replace")
+
+
+def git_bytes(folder: Path, *words: str) -> bytes:
     """Run Git in ``folder`` and return what it prints, never asking for credentials.
 
     Raises:
-        OpenGliaError: Git failed or took longer than ``timeout`` seconds; with its last line.
+        OpenGliaError: Git failed, is not installed, or took too long; with its last line.
     """
     environment = {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
         "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
-        "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_HTTP_LOW_SPEED_LIMIT": "1000",
         "GIT_HTTP_LOW_SPEED_TIME": "30",
         "LC_ALL": "C",
     }
     try:
         output = Git(folder).execute(
-            ["git", "-c", "advice.detachedHead=false", *words],
+            ["git", "-c", "advice.detachedHead=false", "-c", "gc.auto=0", *words],
             env=environment,
-            kill_after_timeout=timeout,
+            kill_after_timeout=TIMEOUT,
             strip_newline_in_stdout=False,
+            stdout_as_string=False,
         )
     except GitError as error:
-        lines = [line for line in str(getattr(error, "stderr", error)).splitlines() if line.strip()]
+        words_said = str(getattr(error, "stderr", "") or error)
+        lines = [line for line in words_said.splitlines() if line.strip(" '\"")]
         last = lines[-1].strip(" '\"") if lines else "no message"
         raise OpenGliaError(f"git {words[0]} failed: {last}") from None
-    return str(output)
+    return bytes(output)
 
 
 def state(folder: Path, commit: str) -> State:
@@ -118,6 +124,21 @@ def foreign_changes(folder: Path) -> list[str]:
     return [entry[3:] for entry in entries if not entry.endswith(".pyc")]
 
 
+def head(folder: Path) -> str | None:
+    """The commit that is checked out, read without Git; None if there is none."""
+    path = folder / ".git" / "HEAD"
+    return path.read_text().strip() if path.is_file() else None
+
+
+def has_commit(folder: Path, commit: str) -> bool:
+    """Whether the repository in ``folder`` holds ``commit``."""
+    try:
+        git(folder, "cat-file", "-e", f"{commit}^{{commit}}")
+    except OpenGliaError:
+        return False
+    return True
+
+
 def save_foreign_changes(folder: Path, cache: Path) -> Path | None:
     """Save what is foreign in ``folder`` as a patch; None if there is nothing to save."""
     changed = foreign_changes(folder)
@@ -138,14 +159,15 @@ def restore(folder: Path, commit: str) -> None:
     git(folder, "clean", "-ffdq", *own)
 
 
-def clone(source: Source, folder: Path) -> None:
+def clone(source: Source, folder: Path, replaced: Path) -> None:
     """Clone ``source`` beside ``folder``, verify the commit, and move it into place.
 
-    What an earlier, embedded layout holds in ``folder`` gives way; the caller saves what is worth
-    saving first.
+    What was in ``folder`` is moved to ``replaced``. The working scheduler and every file that is
+    not Vidur's are copied over first.
 
     Raises:
-        OpenGliaError: the repository cannot be reached, or does not have the commit.
+        OpenGliaError: the repository cannot be reached, or does not have the commit. ``folder`` is
+            as it was.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for left_over in folder.parent.glob(f".{folder.name}.clone-*"):
@@ -158,10 +180,22 @@ def clone(source: Source, folder: Path) -> None:
         git(work, "checkout", "--quiet", "--detach", source.commit)
         verify(work, source.commit)
         if folder.exists():
-            folder.rename(temporary / "replaced")
+            _copy_own_files(folder, work)
+            replaced.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(replaced)
         work.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _copy_own_files(old: Path, new: Path) -> None:
+    for path in sorted(old.rglob("*")):
+        name = path.relative_to(old)
+        if path.is_dir() or name.parts[0] == ".git" or "__pycache__" in name.parts:
+            continue
+        if str(name) == WORKING_SCHEDULER or not (new / name).exists():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, new / name, follow_symlinks=False)
 
 
 def verify(folder: Path, commit: str) -> None:

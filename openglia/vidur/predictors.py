@@ -4,6 +4,7 @@ Training happens in a temporary folder that is renamed when it is complete. One 
 hash: Vidur's names for cached predictions leave out the attention profile.
 """
 
+import json
 import os
 import pickle
 import shutil
@@ -20,6 +21,7 @@ import numpy as np
 from openglia import paths
 from openglia.benchmark.definition import Cluster
 from openglia.errors import OpenGliaError
+from openglia.files import sha256, write_json
 from openglia.hardware.roofline import (
     KV_GRANULARITY,
     LINEAR_OPERATORS,
@@ -27,8 +29,10 @@ from openglia.hardware.roofline import (
     profile_hash,
 )
 from openglia.vidur import command, profiles, tree
+from openglia.vidur.train import DONE
 
 TRAINING_SEED = 0
+MANIFEST = "manifest.json"  # written last
 STEPS = 24  # 12 operators, each trained and predicted
 
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what was done
@@ -46,7 +50,30 @@ def tables(cluster: Cluster) -> Path:
 
 def ready(cluster: Cluster) -> bool:
     """Whether both are there. They are whole if they are there."""
-    return folder(cluster).is_dir() and tables(cluster).is_file()
+    return (folder(cluster) / MANIFEST).is_file() and tables(cluster).is_file()
+
+
+def verify(cluster: Cluster) -> Path:
+    """The working folder, after a look at every prediction in it.
+
+    Raises:
+        OpenGliaError: the predictors are not trained, or a file was changed since.
+    """
+    work = folder(cluster)
+    manifest = work / MANIFEST
+    if not manifest.is_file():
+        raise OpenGliaError(
+            f"Vidur's predictors for {cluster.model} on {cluster.gpu} are not trained; "
+            "run ./setup.sh --simulator vidur"
+        )
+    if json.loads(manifest.read_text()) != _hashes(work):
+        raise OpenGliaError(f"{work} was changed after training; remove it and run ./setup.sh")
+    return work
+
+
+def _hashes(work: Path) -> dict[str, str]:
+    files = [*work.glob("*.csv"), *work.glob(f"{command.PREDICTOR_CACHE}/*.pkl")]
+    return {str(path.relative_to(work)): sha256(path.read_bytes()) for path in sorted(files)}
 
 
 def train(cluster: Cluster, commit: str, progress: Progress | None = None) -> None:
@@ -56,36 +83,23 @@ def train(cluster: Cluster, commit: str, progress: Progress | None = None) -> No
         OpenGliaError: Vidur's training failed; with the last line of its output.
     """
     final = folder(cluster)
-    if not final.is_dir():
+    if not (final / MANIFEST).is_file():
+        shutil.rmtree(final, ignore_errors=True)
         final.parent.mkdir(parents=True, exist_ok=True)
         for left_over in final.parent.glob(f".{final.name}.*"):
             shutil.rmtree(left_over, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=final.parent, prefix=f".{final.name}.") as name:
             work = Path(name)
-            write_profile(cluster, work)
+            profiles.write(cluster, commit, work)
             _train(cluster, commit, work, progress)
-            for log in (work / command.PREDICTOR_CACHE).glob("*.csv"):
-                log.unlink()  # Vidur's copies of its predictions as text: 30 MB that nothing reads
-            (work / "run").mkdir(exist_ok=True)
-            shutil.rmtree(work / "run")
+            shutil.rmtree(work / "run", ignore_errors=True)
+            for left_over in (work / command.PREDICTOR_CACHE).glob("*.csv"):
+                left_over.unlink()  # predictions as text, which nothing reads
+            write_json(work / MANIFEST, _hashes(work))
             work.chmod(0o755)
             with _name_kept(work):
                 work.rename(final)
     _write_tables(cluster)
-
-
-def write_profile(cluster: Cluster, work: Path) -> None:
-    """Put the profile's two files into ``work``.
-
-    Raises:
-        OpenGliaError: the benchmark asks for Vidur's own profile, and the checkout lacks it.
-    """
-    if cluster.profile == "analytic":
-        profiles.write(cluster, work)
-        return
-    from openglia.vidur import measured
-
-    measured.copy(cluster, work)
 
 
 @contextmanager
@@ -112,7 +126,7 @@ def _train(cluster: Cluster, commit: str, work: Path, progress: Progress | None)
         try:
             for line in process.stdout:
                 last = line.strip() or last
-                if line.startswith("_store_model_"):
+                if line.startswith(DONE):
                     done += 1
                     if progress:
                         progress(done, STEPS, line.split()[1])
@@ -150,7 +164,7 @@ def _write_tables(cluster: Cluster) -> None:
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **arrays)
+            np.savez(stream, allow_pickle=False, **arrays)
         temporary.chmod(0o644)
         temporary.replace(target)
     except BaseException:

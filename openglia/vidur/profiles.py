@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from openglia import paths
 from openglia.benchmark.definition import Cluster
+from openglia.errors import OpenGliaError
 from openglia.hardware import catalogue
 from openglia.hardware.roofline import KV_GRANULARITY, max_tokens_in_batch, operator_times
+from openglia.vidur import checkout
 
 COMPUTE_FILE = "mlp.csv"
 ATTENTION_FILE = "attention.csv"
@@ -30,10 +33,34 @@ COMPUTE_OPERATORS = (
 )
 
 
-def write(cluster: Cluster, folder: Path) -> None:
-    """Write both files for ``cluster``'s GPU and model into ``folder``."""
+def write(cluster: Cluster, commit: str, folder: Path) -> None:
+    """Write both files for ``cluster``'s GPU and model into ``folder``.
+
+    Raises:
+        OpenGliaError: the benchmark asks for Vidur's measured profile, and it cannot be had.
+    """
+    if cluster.profile == "vidur":
+        _copy_measured(cluster, commit, folder)
+        return
     compute(cluster).to_csv(folder / COMPUTE_FILE, index=False)
     attention(cluster).to_csv(folder / ATTENTION_FILE, index=False)
+
+
+def _copy_measured(cluster: Cluster, commit: str, folder: Path) -> None:
+    """Take the profile that Vidur ships from Git's objects: it is not checked out."""
+    device = catalogue.gpu(cluster.gpu).vidur_device
+    place = f"data/profiling/compute/{device}/{catalogue.model(cluster.model).vidur_name}"
+    for name in (COMPUTE_FILE, ATTENTION_FILE):
+        try:
+            content = checkout.git_bytes(
+                paths.VIDUR, "cat-file", "blob", f"{commit}:{place}/{name}"
+            )
+        except OpenGliaError:
+            raise OpenGliaError(
+                f"Vidur's measured profile {place}/{name} cannot be had from this repository; "
+                "set up from upstream, or use `profile: analytic` in the benchmark"
+            ) from None
+        (folder / name).write_bytes(content)
 
 
 def compute(cluster: Cluster) -> pd.DataFrame:

@@ -10,8 +10,6 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from git import Git
-
 from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import sha256
@@ -70,13 +68,11 @@ def pristine(commit: str) -> Path:
     wanted = _package_hash(commit)
     if folder.exists() and tree_hash(folder) == wanted:
         return folder
-    archive = Git(paths.VIDUR).execute(
-        ["git", "archive", "--format=tar", commit, checkout.PACKAGE], stdout_as_string=False
-    )
+    archive = checkout.git_bytes(paths.VIDUR, "archive", "--format=tar", commit, checkout.PACKAGE)
     folder.parent.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent.parent, prefix=f".{commit}."))
     try:
-        with tarfile.open(fileobj=io.BytesIO(bytes(archive))) as tar:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extractall(temporary, filter="data")
         if tree_hash(temporary / checkout.PACKAGE) != wanted:
             raise OpenGliaError(
@@ -124,13 +120,7 @@ def _package_hash(commit: str) -> str:
 
 
 def _object(kind: bytes, name: str) -> bytes:
-    content = bytes(
-        Git(paths.VIDUR).execute(
-            ["git", "cat-file", kind.decode(), name],
-            stdout_as_string=False,
-            strip_newline_in_stdout=False,
-        )
-    )
+    content = checkout.git_bytes(paths.VIDUR, "cat-file", kind.decode(), name)
     if _object_hash(kind, content) != name:
         raise OpenGliaError(
             "the Git objects of environment/vidur are damaged; remove it and run ./setup.sh"

@@ -1,1 +1,1 @@
-"""OpenGLIA's additions to Vidur. Nothing in Vidur's own files is changed but two replaced modules."""
+"""OpenGLIA's additions to Vidur. Two of Vidur's own files are replaced; no other is changed."""
