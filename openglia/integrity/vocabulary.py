@@ -57,7 +57,9 @@ NUMPY_REFUSED = {
 VIDUR_MODULES = frozenset(
     {
         "vidur.config", "vidur.entities", "vidur.entities.replica", "vidur.entities.request",
-        "vidur.logger", "vidur.scheduler.global_scheduler.base_global_scheduler", "vidur.types",
+        "vidur.logger", "vidur.scheduler", "vidur.scheduler.global_scheduler",
+        "vidur.scheduler.global_scheduler.base_global_scheduler",
+        "vidur.scheduler.replica_scheduler.base_replica_scheduler", "vidur.types",
     }
 )  # fmt: skip
 LOGGER_METHODS = frozenset(
