@@ -1,7 +1,7 @@
 """Calls of the router: what it is given, what it returns, what it may not do."""
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from operator import index
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from openglia.benchmark.definition import Cluster, Limits
 from openglia.simulator import interface
-from openglia.simulator.failures import DETAIL_LINES, RouterFailure, Rule
+from openglia.simulator.failures import DETAIL_LINES, RouterFailureError, Rule
 from openglia.simulator.replica import Job
 
 _HERE = str(Path(__file__).parent)
@@ -58,7 +58,7 @@ class Dispatcher:
             or list(views) != expected
             or any(type(view) is not interface.ReplicaScheduler for view in views.values())
         ):
-            raise RouterFailure(
+            raise RouterFailureError(
                 "interface",
                 "the router's constructor must call super().__init__(config, replicas) and leave "
                 "self._replica_schedulers as that makes it",
@@ -77,13 +77,13 @@ class Dispatcher:
         """Call ``schedule()``; return its placements as pairs of a replica's number and a job.
 
         Raises:
-            RouterFailure: it raised, or a placement is not valid, or it has used up its time.
+            RouterFailureError: it raised, or a placement is not valid, or it has used up its time.
         """
         self.calls += 1
         started = perf_counter()
         try:
             placements = self.router.schedule()
-            if type(placements) is not list and placements is not None:
+            if type(placements) is not list and isinstance(placements, Iterable):
                 placements = list(placements)  # a generator is the router's code and time too
         except ROUTER_ERRORS as error:
             raise_failure(error, "schedule()")
@@ -94,11 +94,11 @@ class Dispatcher:
         try:
             placed = [self._check(placement) for placement in placements]
             queued = len(self.router._request_queue)
-        except RouterFailure:
+        except RouterFailureError:
             raise
         except Exception as error:
             kind = type(error).__name__
-            raise RouterFailure(
+            raise RouterFailureError(
                 "invalid-placement",
                 "schedule() must return a list of pairs (replica_id, request) and keep "
                 f"self._request_queue a list ({kind}: {error})",
@@ -116,21 +116,21 @@ class Dispatcher:
         replica_id, request = placement
         number = index(replica_id)
         if not 0 <= number < self.num_replicas:
-            raise RouterFailure(
+            raise RouterFailureError(
                 "invalid-placement",
                 f"schedule() placed a request on replica {number}; "
                 f"there are replicas 0 to {self.num_replicas - 1}",
             )
         if type(request) is not interface.Request:
             kind = type(request).__name__
-            raise RouterFailure(
+            raise RouterFailureError(
                 "invalid-placement",
                 f"schedule() placed an object of type {kind} on replica {number}; "
                 f"a placement is (replica_id, request) with a request of self._request_queue",
             )
         job = self.waiting.pop(request._id, None)
         if job is None or job.view is not request:
-            raise RouterFailure(
+            raise RouterFailureError(
                 "invalid-placement",
                 f"schedule() placed request {request._id!r}, which does not wait: it was placed "
                 f"before, or it is a copy. Take what you return out of self._request_queue",
@@ -144,15 +144,17 @@ class Dispatcher:
             for request in self.router._request_queue
             if id(request) not in waiting
         ]
-        what = f"request {strangers[0]!r}, which has been placed" if strangers else "a request twice"
-        raise RouterFailure(
+        what = (
+            f"request {strangers[0]!r}, which has been placed" if strangers else "a request twice"
+        )
+        raise RouterFailureError(
             "invalid-placement",
             f"self._request_queue still holds {what}; "
             f"take the requests that schedule() returns out of the queue",
         )
 
     def _fail_too_slow(self) -> NoReturn:
-        raise RouterFailure(
+        raise RouterFailureError(
             "router-too-slow",
             f"the router took {1e3 * self.seconds / self.calls:.1f} ms per call on average over "
             f"{self.calls} calls; the limit is {1e3 * self.limit:g} ms",
@@ -201,7 +203,7 @@ def raise_failure(error: BaseException, where: str, rule: Rule = "exception") ->
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     lines = [*traceback.format_list(frames), *traceback.format_exception_only(error)]
     detail = "".join(lines).rstrip().splitlines()[-DETAIL_LINES:]
-    raise RouterFailure(
+    raise RouterFailureError(
         rule,
         f"{where} raised {type(error).__name__}: {error}{place}",
         "\n".join(detail),

@@ -21,7 +21,7 @@ from openglia.benchmark.workload import Trace
 from openglia.errors import OpenGliaError
 from openglia.simulator import interface
 from openglia.simulator.dispatch import Dispatcher
-from openglia.simulator.failures import RouterFailure
+from openglia.simulator.failures import RouterFailureError
 from openglia.simulator.replica import Job, Replica, SarathiReplica, VllmReplica
 from openglia.simulator.results import ReplicaSamples, RequestRecords, Simulation
 from openglia.simulator.timing import ExecutionTimes
@@ -51,7 +51,7 @@ def simulate(
     engine holds the router to its mean time per call.
 
     Raises:
-        RouterFailure: the router broke a rule.
+        RouterFailureError: the router broke a rule.
         OpenGliaError: the cluster or the trace is not one that the engine simulates.
     """
     started = perf_counter()
@@ -82,9 +82,7 @@ class _Arrivals:
                 f"the trace has an output that leaves no room for a prompt in the context of "
                 f"{max_tokens} tokens; raise max_tokens of the cluster or shorten the outputs"
             )
-        return cls(
-            [*arrived_at.tolist(), inf], prompts.tolist(), (prompts + outputs).tolist()
-        )
+        return cls([*arrived_at.tolist(), inf], prompts.tolist(), (prompts + outputs).tolist())
 
 
 class Engine:
@@ -125,7 +123,7 @@ class Engine:
         """Handle events until there are no more.
 
         Raises:
-            RouterFailure: the router broke a rule, or left requests uncompleted.
+            RouterFailureError: the router broke a rule, or left requests uncompleted.
         """
         ends = self.ends
         arrived_at = self.arrivals.arrived_at
@@ -213,7 +211,7 @@ class Engine:
             reasons.append(f"the router held back {held} of them to the end, the first is {first}")
         if queued:
             reasons.append(f"{queued} wait at replicas whose memory can never hold them")
-        raise RouterFailure(
+        raise RouterFailureError(
             "never-completed",
             f"{self.arrived - self.records.completed} of {self.arrived} requests never completed: "
             + "; ".join(reasons),

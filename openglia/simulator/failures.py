@@ -20,7 +20,7 @@ Rule = Literal[
 DETAIL_LINES = 20
 
 
-class RouterFailure(OpenGliaError):
+class RouterFailureError(OpenGliaError):
     """The router under test broke a rule; ``detail`` holds the last lines of its traceback."""
 
     def __init__(self, rule: Rule, reason: str, detail: str = "") -> None:

@@ -52,8 +52,21 @@ def offered(kind: type) -> set[str]:
 
 # Parts of the views that have no counterpart in Vidur, or a method where Vidur has a plain list.
 _INTERNAL = frozenset(
-    "_ORACLES _abc_impl _host _processed _prefill_done_at _waiting _active _steps "
-    "_decodes_in_flight _refuse".split()
+    {
+        "_ORACLES",
+        "_abc_impl",
+        "_host",
+        "_processed",
+        "_waiting",
+        "_active",
+        "_steps",
+        "_decodes_in_flight",
+        "_refuse",
+        "add_request",
+        "allocate",
+        "free",
+        "on_schedule",
+    }
 )
 
 
@@ -76,9 +89,20 @@ class Request(View):
         "_scheduled",
     )
     _ORACLES = frozenset(
-        "num_decode_tokens _num_decode_tokens total_tokens pd_ratio size e2e_time "
-        "e2e_time_normalized execution_time_normalized model_execution_time_normalized to_dict "
-        "completed_at _completed_at".split()
+        {
+            "num_decode_tokens",
+            "_num_decode_tokens",
+            "total_tokens",
+            "pd_ratio",
+            "size",
+            "e2e_time",
+            "e2e_time_normalized",
+            "execution_time_normalized",
+            "model_execution_time_normalized",
+            "completed_at",
+            "_completed_at",
+            "to_dict",
+        }
     )
 
     def __init__(self, id: int, arrived_at: float, num_prefill_tokens: int) -> None:  # noqa: A002

@@ -12,7 +12,7 @@ from types import ModuleType
 from openglia.errors import OpenGliaError
 from openglia.simulator import interface
 from openglia.simulator.dispatch import ROUTER_ERRORS, raise_failure
-from openglia.simulator.failures import RouterFailure
+from openglia.simulator.failures import RouterFailureError
 from openglia.simulator.routers import ROUTERS
 
 ROUTER_CLASS = "AIGlobalScheduler"
@@ -90,11 +90,11 @@ def load_router(path: Path) -> type[interface.BaseGlobalScheduler]:
     """The class ``AIGlobalScheduler`` of the file at ``path``. Call it within ``vidur_modules``.
 
     Raises:
-        RouterFailure: the file cannot be imported or does not hold the class.
+        RouterFailureError: the file cannot be imported or does not hold the class.
     """
     spec = importlib.util.spec_from_file_location(MODULE, path)
     if spec is None or spec.loader is None:
-        raise RouterFailure("import", f"{path.name} is not a Python file")
+        raise RouterFailureError("import", f"{path.name} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[MODULE] = module
     try:
@@ -102,14 +102,14 @@ def load_router(path: Path) -> type[interface.BaseGlobalScheduler]:
     except ROUTER_ERRORS as error:
         missing = isinstance(error, ImportError) and (error.name or "").startswith("vidur")
         if missing:
-            raise RouterFailure(
+            raise RouterFailureError(
                 "import",
                 f"{error}: of Vidur, a router may import from {', '.join(sorted(OFFERED))}",
             ) from error
         raise_failure(error, f"importing {path.name}", rule="import")
     router = getattr(module, ROUTER_CLASS, None)
     if not (isinstance(router, type) and issubclass(router, interface.BaseGlobalScheduler)):
-        raise RouterFailure(
+        raise RouterFailureError(
             "interface", f"{path.name} must define class {ROUTER_CLASS}(BaseGlobalScheduler)"
         )
     return router
@@ -119,7 +119,7 @@ def resolve(scheduler: str) -> type[interface.BaseGlobalScheduler]:
     """The router that a job names: ``builtin:NAME`` or the path of a file.
 
     Raises:
-        OpenGliaError: no such router; RouterFailure: it cannot be loaded.
+        OpenGliaError: no such router; RouterFailureError: it cannot be loaded.
     """
     if not scheduler.startswith("builtin:"):
         return load_router(Path(scheduler))

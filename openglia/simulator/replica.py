@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 
 from openglia.benchmark.definition import ReplicaScheduler as Policy
 from openglia.errors import OpenGliaError
-from openglia.simulator.failures import RouterFailure
+from openglia.simulator.failures import RouterFailureError
 from openglia.simulator.interface import ReplicaScheduler, Request
 from openglia.simulator.timing import KV_GRANULARITY, ExecutionTimes
 
@@ -58,8 +58,8 @@ class Replica(ABC):
         "batch_decodes",
         "batch_prefills",
         "batch_size_cap",
-        "block_size",
         "block_seconds",
+        "block_size",
         "busy",
         "crossings",
         "decodes",
@@ -72,7 +72,6 @@ class Replica(ABC):
         "queue",
         "reconsider",
         "row",
-        "rows",
         "running",
         "steady",
         "steps",
@@ -108,7 +107,6 @@ class Replica(ABC):
         self.crossings = [0] * policy.block_size  # requests that need a block at a step, modulo
         self.finishing: list[tuple[int, int, int, Job]] = []  # heap: step, index, restarts
         self.next_finish = NEVER
-        self.rows: dict[int, list[float]] = {}
         self.row: list[float] = []  # the times of a batch of ``decodes`` by mean KV size
         self.mean_offset = 0
 
@@ -212,7 +210,7 @@ class Replica(ABC):
         job = self.queue.popleft()
         view = self.view
         if not view._waiting or view._waiting.popleft() is not job.view:
-            raise RouterFailure(
+            raise RouterFailureError(
                 "interface",
                 f"the router changed the queue of replica {self.number}, which it may only read",
             )
@@ -276,10 +274,7 @@ class Replica(ABC):
         self.running = kept
 
     def _prepare_steps(self, decodes: int) -> None:
-        row = self.rows.get(decodes)
-        if row is None:
-            row = self.rows[decodes] = self.times.decode_seconds(decodes)
-        self.row = row
+        self.row = self.times.decode_seconds(decodes)
         self.mean_offset = self.offset_sum // decodes
 
     def _begin_decoding(self, job: Job) -> None:

@@ -101,9 +101,7 @@ class ReplicaSamples:
         self.rows: list[tuple[Any, ...]] = []  # of REPLICA_COLUMNS
         self._taken = 0
 
-    def take_until(
-        self, now: float, replicas: "list[Replica]", dispatcher: "Dispatcher"
-    ) -> None:
+    def take_until(self, now: float, replicas: "list[Replica]", dispatcher: "Dispatcher") -> None:
         """Sample at each multiple before ``now``, the time of the next event."""
         state = [
             (

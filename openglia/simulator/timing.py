@@ -41,15 +41,18 @@ class Tables:
     arrays: Mapping[str, Array]
 
     def linear(self, operator: str, num_tokens: ArrayLike, /) -> Array:
-        return self.arrays[operator][np.asarray(num_tokens)]
+        times: Array = self.arrays[operator][np.asarray(num_tokens)]
+        return times
 
     def attn_prefill(self, kv_cache_size: ArrayLike, chunk: ArrayLike, /) -> Array:
         row = np.asarray(kv_cache_size) // KV_GRANULARITY
-        return self.arrays["attn_prefill"][row, np.asarray(chunk)]
+        times: Array = self.arrays["attn_prefill"][row, np.asarray(chunk)]
+        return times
 
     def attn_decode(self, batch_size: ArrayLike, kv_cache_size: ArrayLike, /) -> Array:
         column = np.asarray(kv_cache_size) // KV_GRANULARITY
-        return self.arrays["attn_decode"][np.asarray(batch_size), column]
+        times: Array = self.arrays["attn_decode"][np.asarray(batch_size), column]
+        return times
 
 
 @dataclass
@@ -67,6 +70,7 @@ class ExecutionTimes:
     max_batch_size: int
     max_kv_cache_size: int
     max_batch_tokens: int
+    _decode_batches: dict[int, list[float]] = field(default_factory=dict, repr=False)
     _decode_rows: dict[int, list[float]] = field(default_factory=dict, repr=False)
     _prefill_rows: dict[int, list[float]] = field(default_factory=dict, repr=False)
 
@@ -134,10 +138,15 @@ class ExecutionTimes:
         if self.post_attn_norm:
             mlp = mlp + linear("post_attention_layernorm", rounded)
         # One entry per number of tokens in the batch; entry 0 is never read.
-        self._before_attention = [0.0, *before_attention.tolist()]
-        self._norm = [0.0, *linear("input_layernorm", rounded).tolist()]
-        self._mlp = [0.0, *mlp.tolist()]
-        self._add = [0.0, *linear("add", rounded).tolist()]
+        self._before_attention: list[float] = [0.0, *before_attention.tolist()]
+        self._norm: list[float] = [0.0, *linear("input_layernorm", rounded).tolist()]
+        self._mlp: list[float] = [0.0, *mlp.tolist()]
+        self._add: list[float] = [0.0, *linear("add", rounded).tolist()]
+
+    def prepare(self) -> None:
+        """Work out ahead what every simulation will need, for processes forked from this one."""
+        for decodes in range(1, self.max_batch_size + 1):
+            self.decode_seconds(decodes)
 
     def seconds(
         self, num_tokens: int, decodes: int, mean_kv: int, prefills: list[tuple[int, int]]
@@ -149,7 +158,7 @@ class ExecutionTimes:
         """
         attention = self._before_attention[num_tokens]
         if decodes:
-            attention += self.decode_row(decodes)[-(-mean_kv // KV_GRANULARITY)]
+            attention += self._decode_row(decodes)[-(-mean_kv // KV_GRANULARITY)]
         if prefills:
             attention += self._prefill(prefills)
         attention += self._norm[num_tokens]
@@ -162,12 +171,15 @@ class ExecutionTimes:
         Indexed by the requests' mean number of tokens, rounded down, then up to a multiple of 64,
         divided by 64.
         """
-        return [
-            self.seconds(decodes, decodes, index * KV_GRANULARITY, [])
-            for index in range(len(self.decode_row(decodes)))
-        ]
+        row = self._decode_batches.get(decodes)
+        if row is None:
+            row = self._decode_batches[decodes] = [
+                self.seconds(decodes, decodes, index * KV_GRANULARITY, [])
+                for index in range(len(self._decode_row(decodes)))
+            ]
+        return row
 
-    def decode_row(self, decodes: int) -> list[float]:
+    def _decode_row(self, decodes: int) -> list[float]:
         """Attention of ``decodes`` decoding requests in ms, by their mean KV size over 64."""
         row = self._decode_rows.get(decodes)
         if row is None:

@@ -13,7 +13,7 @@ import numpy as np
 from openglia.benchmark.definition import Cluster, ReplicaScheduler
 from openglia.benchmark.workload import Trace
 from openglia.simulator.engine import simulate
-from openglia.simulator.failures import RouterFailure
+from openglia.simulator.failures import RouterFailureError
 from openglia.simulator.loading import load_router, vidur_modules
 from openglia.simulator.routers import ROUTERS
 
@@ -97,13 +97,13 @@ def random_case(number: int, seed: int) -> Case:
 def run_engine(case: Case, times) -> dict:
     """The engine's results in the form of ``vidur_process``."""
     random.seed(case.seed)
-    np.random.seed(case.seed)  # noqa: NPY002
+    np.random.seed(case.seed)
     with vidur_modules():
         file = case.router_file
         router = load_router(file) if file else ROUTERS[case.router]
         try:
             simulation = simulate(case.cluster, case.trace, router, times)
-        except RouterFailure as failure:
+        except RouterFailureError as failure:
             return {"error": f"{failure.rule}: {failure.reason}"}
     records = simulation.records
     return {name: getattr(records, name) for name in FIELDS} | {"end_time": simulation.end_time}

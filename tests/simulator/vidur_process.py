@@ -46,7 +46,7 @@ def run(case):
     sys.argv[1:] = case["words"]
     config = SimulationConfig.create_from_cli_args()
     random.seed(case["seed"])
-    np.random.seed(case["seed"])  # noqa: NPY002
+    np.random.seed(case["seed"])
     simulator = Simulator(config)
     atexit.unregister(simulator._write_output)
     try:

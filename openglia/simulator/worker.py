@@ -1,0 +1,232 @@
+"""Simulates seeds of one scheduler: ``python -P -m openglia.simulator.worker JOB.json``.
+
+Each seed runs in a forked child, so that no state of a router leaks from seed to seed. The job and
+the files written are described in ``openglia/benchmark/simulation.py``, which starts this. Exit
+status: 0; 3 when the router failed, with ``failure.json``; 1 when something else is wrong.
+"""
+
+import gc
+import json
+import os
+import random
+import resource
+import selectors
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Any, NoReturn
+
+import numpy as np
+
+from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.benchmark.workload import Trace
+from openglia.errors import OpenGliaError
+from openglia.files import write_json
+from openglia.simulator.engine import simulate
+from openglia.simulator.failures import DETAIL_LINES, RouterFailureError
+from openglia.simulator.loading import resolve, vidur_modules
+from openglia.simulator.timing import ExecutionTimes
+
+FAILED = 3  # exit status
+LOG_BYTES = 64 << 10  # of a router's output
+TRACE_COLUMNS = "arrived_at,num_prefill_tokens,num_decode_tokens"
+
+
+def main(job_file: str) -> int:
+    """Do the job; see the module."""
+    job = json.loads(Path(job_file).read_text())
+    output = Path(job["output_dir"])
+    output.mkdir(parents=True, exist_ok=True)
+    limits = Limits(**job["limits"])
+    cluster = cluster_of(job["cluster"])
+    log = Log(output / "router.log")
+    try:
+        times = ExecutionTimes.load(cluster)
+        times.prepare()
+        gc.freeze()  # what exists now need not be looked at, nor copied, in the children
+        for seed, trace_file in job["traces"].items():
+            failure = _run_seed(job, int(seed), Path(trace_file), cluster, limits, times, log)
+            if failure:
+                write_json(output / "failure.json", {"seed": int(seed), **failure})
+                return FAILED
+            print(json.dumps({"seed": int(seed), "status": "ok"}), flush=True)
+    except OpenGliaError as error:
+        print(f"openglia: {error}", file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+def cluster_of(values: dict[str, Any]) -> Cluster:
+    """The cluster of a job, from what ``dataclasses.asdict`` made of it."""
+    scheduler = ReplicaScheduler(**values["replica_scheduler"])
+    return Cluster(**{**values, "replica_scheduler": scheduler})
+
+
+def read_trace(path: Path) -> Trace:
+    """Read a trace in Vidur's format.
+
+    Raises:
+        OpenGliaError: it is not one.
+    """
+    try:
+        with path.open() as stream:
+            header = stream.readline().strip()
+            values = np.loadtxt(stream, delimiter=",", ndmin=2)
+    except (OSError, ValueError) as error:
+        raise OpenGliaError(f"the trace {path} cannot be read: {error}") from error
+    if header != TRACE_COLUMNS or values.shape[1] != 3:
+        raise OpenGliaError(f"the trace {path} must have the columns {TRACE_COLUMNS}")
+    lengths = values[:, 1:].astype(np.int64)
+    return Trace(values[:, 0], lengths[:, 0], lengths[:, 1])
+
+
+class Log:
+    """The router's output of all seeds, up to ``LOG_BYTES``; the rest is read and dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self._stream = path.open("wb", buffering=0)
+        self._room = LOG_BYTES
+
+    def write(self, data: bytes) -> None:
+        """Append ``data`` as far as there is room."""
+        self._stream.write(data[: self._room])
+        self._room -= min(len(data), self._room)
+
+
+def _run_seed(
+    job: dict[str, Any],
+    seed: int,
+    trace_file: Path,
+    cluster: Cluster,
+    limits: Limits,
+    times: ExecutionTimes,
+    log: Log,
+) -> dict[str, str] | None:
+    """Simulate one seed in a child; return the failure, if any."""
+    folder = Path(job["output_dir"]) / f"seed_{seed}"
+    folder.mkdir(exist_ok=True)
+    summary, failure = folder / "summary.json", folder / ".failure.json"
+    for left_over in (summary, failure):
+        left_over.unlink(missing_ok=True)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _child(job, seed, trace_file, folder, failure, cluster, limits, times, writing)
+    os.close(writing)
+    status = _wait(child, reading, monotonic() + limits.simulation_seconds, log)
+    os.close(reading)
+    if status is None:
+        return _failure("timeout", f"one seed took more than {limits.simulation_seconds:g} s")
+    if failure.exists():
+        found: dict[str, str] = json.loads(failure.read_text())
+        failure.unlink()
+        return found
+    if status == 0 and summary.exists():
+        return None
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 1:
+        raise OpenGliaError(f"seed {seed} could not be simulated; the line before says why")
+    how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "an exit of its own"
+    return _failure("crash", f"the process of the simulation ended by {how}")
+
+
+def _wait(child: int, reading: int, deadline: float, log: Log) -> int | None:
+    """Pass the child's output on until it ends; return its wait status, None when out of time."""
+    handle = os.pidfd_open(child)
+    with selectors.DefaultSelector() as selector:
+        selector.register(handle, selectors.EVENT_READ)
+        selector.register(reading, selectors.EVENT_READ)
+        ended = False
+        while not ended:
+            ready = selector.select(max(0.0, deadline - monotonic()))
+            ended = any(key.fd == handle for key, _ in ready)
+            for key, _ in ready:
+                if key.fd == reading:
+                    data = os.read(reading, 1 << 16)
+                    log.write(data)
+                    if not data:
+                        selector.unregister(reading)
+            if not ready:
+                os.kill(child, signal.SIGKILL)
+                break
+    os.close(handle)
+    status = os.waitpid(child, 0)[1]
+    os.set_blocking(reading, False)
+    with suppress(BlockingIOError):
+        log.write(os.read(reading, 1 << 16))  # what was in the pipe when it ended
+    return status if ended else None
+
+
+def _child(
+    job: dict[str, Any],
+    seed: int,
+    trace_file: Path,
+    folder: Path,
+    failure: Path,
+    cluster: Cluster,
+    limits: Limits,
+    times: ExecutionTimes,
+    output: int,
+) -> NoReturn:
+    """Simulate, write, and leave without returning to the parent's code."""
+    ours = os.fdopen(os.dup(2), "w")
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    status = 0
+    try:
+        _limit_memory(limits.memory_mb)
+        trace = read_trace(trace_file)
+        # As Vidur's main does; the router's constructor may already draw.
+        random.seed(seed)
+        np.random.seed(seed)
+        with vidur_modules():
+            simulation = simulate(
+                cluster,
+                trace,
+                resolve(job["scheduler"]),
+                times,
+                resolution=job.get("resolution"),
+                limits=limits,
+            )
+        simulation.write(folder, seed)
+        sys.stdout.flush()
+    except RouterFailureError as error:
+        write_json(failure, _failure(error.rule, error.reason, error.detail))
+        status = FAILED
+    except OpenGliaError as error:
+        print(f"openglia: {error}", file=ours, flush=True)
+        status = 1
+    except MemoryError:
+        reason = f"the simulation needed more than {limits.memory_mb} MB"
+        write_json(failure, _failure("memory", reason))
+        status = FAILED
+    except BaseException as error:
+        lines = traceback.format_exc().splitlines()[-DETAIL_LINES:]
+        write_json(failure, _failure("crash", f"{type(error).__name__}: {error}", "\n".join(lines)))
+        status = FAILED
+    finally:
+        os._exit(status)
+
+
+def _failure(rule: str, reason: str, detail: str = "") -> dict[str, str]:
+    return {"rule": rule, "reason": " ".join(reason.split()), "detail": detail}
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Bound the address space to what is in use now and ``megabytes`` more (Linux)."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return
+    used = int(statm.read_text().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    size = used + (megabytes << 20)
+    if hard != resource.RLIM_INFINITY:
+        size = min(size, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
