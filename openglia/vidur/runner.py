@@ -101,14 +101,14 @@ def _check_cost(seconds: float, calls: int, limit_ms: float) -> None:
 
 
 def _limit_memory(more_mb: int) -> None:
-    pages = int(Path("/proc/self/statm").read_text().split()[0]) if _has_proc() else 0
-    limit = pages * resource.getpagesize() + more_mb * 2**20
-    if pages:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _has_proc() -> bool:
-    return Path("/proc/self/statm").exists()
+    """Allow ``more_mb`` of address space above what is in use, or what the harness allows."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        used = int(statm.read_text().split()[0]) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        wanted = used + more_mb * 2**20
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 def _classify(error: BaseException, job: dict[str, Any]) -> dict[str, str]:
@@ -117,13 +117,15 @@ def _classify(error: BaseException, job: dict[str, Any]) -> dict[str, str]:
     reason = str(error) if hasattr(error, "rule") else f"{type(error).__name__}: {error}"
     if _out_of_memory(cause):
         rule, reason = "memory", f"the simulation needed more than {job['limits']['memory_mb']} MB"
-    # Only the router's own frames concern its author; without one, all of them.
+    # Only the router's own frames concern its author; all of them if the fault may be ours.
     frames = traceback.extract_tb(cause.__traceback__)
     own = [frame for frame in frames if frame.filename == job["router_file"]]
     for frame in own:
         frame.filename = "scheduler.py"
-    lines = "".join(traceback.format_list(own or list(frames))).splitlines()
-    lines += "".join(traceback.format_exception_only(cause)).splitlines()
+    shown = own if own or rule != "crash" else list(frames)
+    lines = "".join(traceback.format_list(shown)).splitlines()
+    if shown:
+        lines += "".join(traceback.format_exception_only(cause)).splitlines()
     return {"rule": rule, "reason": " ".join(reason.split()), "detail": "\n".join(lines[-20:])}
 
 

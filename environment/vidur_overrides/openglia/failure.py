@@ -9,5 +9,8 @@ class RouterFailureError(Exception):
         self.rule = rule
 
 
-class OracleError(Exception):
-    """The router asked for something that only the future knows."""
+class OracleError(BaseException):
+    """The router asked for something that only the future knows.
+
+    Not an Exception: neither ``hasattr`` nor an ``except Exception`` of the router shall hide it.
+    """
