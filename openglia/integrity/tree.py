@@ -6,6 +6,7 @@ change in it is still reported, since someone made it, and put right, since peop
 
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -101,6 +102,8 @@ def _repair(package: Path, expected: Mapping[str, Path], spared: str) -> list[st
     for name, path in present.items():
         if name not in expected and name != spared:
             path.unlink()
+            with suppress(OSError):  # not empty
+                path.parent.rmdir()
             changed.append(name)
     for name, source in expected.items():
         there = present.get(name)

@@ -1,0 +1,330 @@
+"""The fence around the agent's commands, tried from inside on a small copy of the experiment."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from openglia.errors import OpenGliaError, UsageError
+from openglia.integrity import sandbox
+from openglia.integrity.layout import Layout, interpreter_prefixes, redact
+from openglia.paths import ROOT
+
+BUBBLEWRAP = sandbox.bubblewrap_problem()
+fenced = pytest.mark.skipif(BUBBLEWRAP is not None, reason=str(BUBBLEWRAP))
+
+SCHEDULER = "environment/vidur/vidur/scheduler/global_scheduler/ai_global_scheduler.py"
+BENCHMARK = """\
+description: a test  # a comment
+seeds: 0-1
+held_out_seeds: [777001,
+  777002]
+duration: 10
+"""
+# What run_all.sh comes down to inside: one line to the socket, lines until the result.
+CLIENT = """\
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as wire:
+    wire.connect(os.environ["OPENGLIA_EVALUATOR"])
+    source = open(sys.argv[1]).read()
+    wire.sendall(json.dumps({"source": source}).encode() + b"\\n")
+    print(wire.makefile().readline(), end="")
+"""
+
+
+@pytest.fixture
+def layout(tmp_path):
+    """An experiment in a folder with a space and letters beyond ASCII, as a user may have it."""
+    root = tmp_path / "Glïa test"
+    visible = {
+        "problem.md": "the problem\n",
+        "environment/benchmarks/paper.yaml": BENCHMARK,
+        "environment/stubs/ai_global_scheduler_stub.py": "stub = 1\n",
+        "environment/vidur/run_all.sh": '#!/bin/bash\nexec python client.py "$1"\n',
+        "environment/vidur/client.py": CLIENT,
+        "environment/vidur/simulator_results/seed_0/request_metrics.csv": "a,b\n1,2\n",
+        SCHEDULER: "first = 1\n",
+        SCHEDULER.replace("ai_", "lor_"): "lor = 1\n",
+        "openglia/__init__.py": "",
+        "openglia/simulator/engine.py": "engine = 1\n",
+    }
+    hidden = {
+        "tests/test_x.py": "planted-secret\n",
+        ".git/config": "planted-secret\n",
+        "environment/vidur/.git/config": "planted-secret\n",
+        "environment/cache/traces/0.csv": "planted-secret\n",
+        "generated/run_2/solution.md": "planted-secret\n",
+        "generated/run_1/evaluations.jsonl": "planted-secret\n",
+        "openglia/agents/prompts.py": "planted-secret\n",
+        "openglia/reference/routers/best.py": "planted-secret\n",
+        "openglia/benchmark/workload.py": "planted-secret\n",
+        "openglia/integrity/rules.py": "planted-secret\n",
+    }
+    for name, text in (visible | hidden).items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "environment/vidur/run_all.sh").chmod(0o755)
+    scratch = root / "generated/run_1/scratch"
+    scratch.mkdir(parents=True)
+    (root / ".venv").symlink_to(Path(sys.prefix))
+    socket_dir = Path(tempfile.mkdtemp(prefix="openglia-"))
+    yield Layout(root=root, scratch=scratch, socket_dir=socket_dir)
+    shutil.rmtree(socket_dir)
+
+
+def inside(layout, command, *, extra=None):
+    """Run a line of shell as the agent's shell does."""
+    fence = sandbox.choose("bubblewrap")
+    return subprocess.run(
+        fence.command(["bash", "-c", command], layout),
+        env=fence.environment(layout, extra),
+        cwd=layout.root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+@fenced
+def test_inside_is_the_experiment_and_nothing_else(layout):
+    (Path(layout.root).parent / "beside.txt").write_text("planted-secret\n")
+    done = inside(
+        layout,
+        "pwd; cat problem.md; grep -rl --exclude-dir={.venv,proc,usr} planted-secret / 2>/dev/null",
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0] == str(layout.root)
+    assert "the problem" in lines
+    assert len(lines) == 2, done.stdout
+
+
+@fenced
+@pytest.mark.parametrize(
+    "name",
+    ["tests", ".git", "environment/cache", "generated/run_2", "openglia/agents", "README.md",
+     "openglia/reference", "openglia/integrity", "openglia/benchmark/workload.py",
+     "generated/run_1/evaluations.jsonl"],
+)  # fmt: skip
+def test_hidden(layout, name):
+    assert inside(layout, f"test -e '{name}'").returncode == 1
+
+
+@fenced
+def test_held_out_seeds_are_not_told(layout):
+    done = inside(layout, "cat environment/benchmarks/*; cat $(dirname $X)/benchmarks/*",
+                  extra={"X": str(layout.socket_dir / "socket")})  # fmt: skip
+    assert "seeds: 0-1" in done.stdout
+    assert "duration: 10" in done.stdout
+    assert "77700" not in done.stdout
+
+
+@fenced
+@pytest.mark.parametrize(
+    "command",
+    [
+        "touch x",
+        "touch environment/x",
+        "echo x >> problem.md",
+        "echo x >> environment/benchmarks/paper.yaml",
+        "echo x >> environment/vidur/run_all.sh",
+        "echo x >> openglia/simulator/engine.py",
+        "rm -rf environment/vidur/simulator_results",
+        f"echo x >> {SCHEDULER.replace('ai_', 'lor_')}",
+        f"mv {SCHEDULER} {SCHEDULER.replace('ai_', 'lor_')}",
+        "touch /usr/x",
+        "touch /x",
+        'touch "$OPENGLIA_SCRATCH_DIR/../x"',
+        "touch .venv/x",
+    ],
+)
+def test_read_only(layout, command):
+    before = sorted((str(p), p.stat().st_size) for p in layout.root.rglob("*") if p.is_file())
+    assert inside(layout, command).returncode != 0
+    after = sorted((str(p), p.stat().st_size) for p in layout.root.rglob("*") if p.is_file())
+    assert before == after
+
+
+@fenced
+def test_the_working_scheduler_and_scratch_can_be_written(layout):
+    done = inside(
+        layout,
+        f'sed -i s/first/second/ {SCHEDULER} && echo hello > "$OPENGLIA_SCRATCH_DIR/note" '
+        "&& echo x > /tmp/x && cd && pwd",
+    )
+    assert done.returncode == 0, done.stderr
+    assert (layout.root / SCHEDULER).read_text() == "second = 1\n"
+    assert (layout.scratch / "note").read_text() == "hello\n"
+    assert done.stdout.strip() == str(layout.scratch)
+
+
+@fenced
+def test_no_network_no_processes_no_privileges(layout):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        reach = f"python -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 3)\""
+        done = inside(layout, reach)
+    assert "Error" in done.stderr
+    done = inside(
+        layout,
+        "python -c \"import os; print([p for p in os.listdir('/proc') if p.isdigit()])\"; "
+        f"kill -0 {os.getpid()}; mount -t tmpfs none /tmp; unshare -U true; "
+        "grep CapEff /proc/self/status",
+    )
+    pids = json.loads(done.stdout.splitlines()[0].replace("'", '"'))
+    assert str(os.getpid()) not in pids
+    assert len(pids) <= 4
+    assert done.stdout.splitlines()[-1].split()[1].strip("0") == ""
+    assert "No such process" in done.stderr
+    assert "mount" in done.stderr
+    assert "unshare" in done.stderr
+
+
+@fenced
+def test_nothing_of_the_environment_but_what_is_meant(layout, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-planted-key")
+    done = inside(layout, "env; cat /proc/1/environ", extra={"OPENGLIA_RUN_ID": "run_1"})
+    assert "OPENGLIA_RUN_ID=run_1" in done.stdout
+    assert "planted" not in done.stdout
+    assert "ANTHROPIC" not in done.stdout
+
+
+@fenced
+def test_the_evaluator_is_reached_through_its_socket(layout):
+    path = layout.socket_dir / "evaluator"
+    received = []
+
+    def serve(server):
+        connection, _ = server.accept()
+        with connection, connection.makefile("rw") as stream:
+            received.append(json.loads(stream.readline()))
+            stream.write('{"result": {"status": "ok"}}\n')
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        done = inside(
+            layout,
+            "cd environment/vidur && ./run_all.sh vidur/scheduler/global_scheduler/*ai_*.py",
+            extra={"OPENGLIA_EVALUATOR": str(path)},
+        )
+    assert json.loads(done.stdout) == {"result": {"status": "ok"}}, done.stderr
+    assert received == [{"source": "first = 1\n"}]
+
+
+@fenced
+def test_python_with_numpy_and_pandas_for_analysis(layout):
+    done = inside(
+        layout,
+        'python -c "import pandas as p, numpy; print(p.read_csv('
+        "'environment/vidur/simulator_results/seed_0/request_metrics.csv').b.sum())\"",
+    )
+    assert done.stdout == "2\n", done.stderr
+
+
+@fenced
+def test_memory_and_file_size_are_limited(layout):
+    done = inside(layout, 'python -c "x = bytearray(9 * 2**30)"; ulimit -f')
+    assert "MemoryError" in done.stderr
+    assert int(done.stdout) == sandbox.MAX_FILE_KIB
+
+
+@fenced
+def test_killing_the_command_kills_what_it_started(layout):
+    fence = sandbox.choose("bubblewrap")
+    command = fence.command(["bash", "-c", "setsid sleep 98765 & echo up; wait"], layout)
+    process = subprocess.Popen(
+        command, env=fence.environment(layout), cwd=layout.root, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "up\n"
+    process.kill()
+    assert process.stdout.read() == ""  # ends when the last holder of the pipe is gone
+    process.wait()
+    process.stdout.close()
+
+
+def test_without_a_fence_the_environment_is_small_all_the_same(layout, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-key")
+    none = sandbox.choose("none")
+    assert none.warning.startswith("NO SANDBOX")
+    done = subprocess.run(
+        none.command(["bash", "-c", "env; ulimit -c"], layout),
+        env=none.environment(layout),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "planted" not in done.stdout
+    assert done.stdout.endswith("\n0\n")
+
+
+def test_the_choice_says_why_and_what_to_do(monkeypatch):
+    monkeypatch.setattr(sandbox, "bubblewrap_problem", lambda: "bubblewrap is not installed")
+    monkeypatch.setattr(sandbox, "docker_problem", lambda: "docker is not installed")
+    with pytest.raises(OpenGliaError, match=r"apt install bubblewrap.*--sandbox none"):
+        sandbox.choose("auto")
+    with pytest.raises(OpenGliaError, match="bubblewrap is not installed"):
+        sandbox.choose("bubblewrap", trusted_model=True)
+    offline = sandbox.choose("auto", trusted_model=True)
+    assert offline.name == "none"
+    assert "bubblewrap is not installed" in offline.warning
+    with pytest.raises(UsageError, match="no sandbox 'jail'"):
+        sandbox.choose("jail")
+
+
+def test_docker_gets_the_same_mounts_and_no_values_of_variables(layout, monkeypatch):
+    monkeypatch.setattr(sandbox, "bubblewrap_problem", lambda: "bubblewrap is not installed")
+    monkeypatch.setattr(sandbox, "docker_problem", lambda: None)
+    chosen = sandbox.choose("auto")
+    words = chosen.command(["true"], layout)
+    assert words[: words.index("--network") + 2][-2:] == ["--network", "none"]
+    scratch = f"type=bind,source={layout.scratch},target={layout.scratch}"
+    assert scratch in words
+    assert not any(str(layout.root / "tests") in word for word in words)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "environment/benchmarks").glob("*.yaml")))
+def test_our_benchmarks_are_redacted_with_their_comments_kept(path):
+    import yaml
+
+    text = path.read_text()
+    shown = yaml.safe_load(redact(text))
+    assert shown == {k: v for k, v in yaml.safe_load(text).items() if k != "held_out_seeds"}
+    assert redact(text).count("#") >= text.count("#")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "held_out_seeds:\n- 777\n- 778\nb: 3\n",
+        "b: 3\nheld_out_seeds: [777,\n  778]\n",
+        '"held_out_seeds": [777]\nb: 3\n',
+        "{b: 3, held_out_seeds: [777]}\n",
+        "? held_out_seeds\n: [777]\nb: 3\n",
+    ],
+)
+def test_redaction_of_every_spelling(text):
+    import yaml
+
+    assert "777" not in redact(text)
+    assert yaml.safe_load(redact(text)) == {"b": 3}
+
+
+def test_an_interpreter_in_the_home_folder_itself_is_not_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text("")
+    (tmp_path / "x/.venv/bin").mkdir(parents=True)
+    (tmp_path / "x/.venv/bin/python").symlink_to(tmp_path / "bin/python")
+    with pytest.raises(OpenGliaError, match="cannot be shown to an agent"):
+        interpreter_prefixes(tmp_path / "x")
