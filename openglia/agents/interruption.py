@@ -9,22 +9,25 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
-    """While entered, a signal cancels the current task and is remembered.
+    """While entered, a signal is remembered and wakes whoever waits for it.
 
-    Cancelling ends the model's call or the shell command that is under way. Outside the main
-    thread signals cannot be handled; then nothing is.
+    Outside the main thread signals cannot be handled; then nothing is.
     """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
+        self._arrived = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
         self._handled: list[signal.Signals] = []
 
     @property
-    def reason(self) -> str:
-        """One line on the signal that came."""
-        return f"interrupted by {self.signal.name}" if self.signal else "interrupted"
+    def reason(self) -> str | None:
+        """One line on the signal that came, if one did."""
+        return f"interrupted by {self.signal.name}" if self.signal else None
+
+    async def wait(self) -> None:
+        """Return when a signal has come."""
+        await self._arrived.wait()
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
@@ -46,16 +49,6 @@ class Interruption:
         for number in self._handled:
             self._loop.remove_signal_handler(number)
 
-    def absorb(self) -> bool:
-        """Whether a cancellation came from a signal; if so the task may go on."""
-        if self.signal is None:
-            return False
-        if self._task is not None:
-            while self._task.cancelling():
-                self._task.uncancel()
-        return True
-
     def _on_signal(self, number: signal.Signals) -> None:
-        self.signal = number
-        if self._task is not None:
-            self._task.cancel()
+        self.signal = self.signal or number
+        self._arrived.set()

@@ -7,6 +7,7 @@ ours, over two agents of fast-agent.
 
 import asyncio
 import os
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from openglia.agents.redaction import redactor
 
 if TYPE_CHECKING:
     from openglia.agents.session import Session
+
+# fast-agent takes a cancelled call for an answer now and then: ask again after so many seconds.
+_CANCEL_AGAIN = 3.0
 
 
 async def discover(experiment: Experiment) -> Outcome:
@@ -34,7 +38,7 @@ async def discover(experiment: Experiment) -> Outcome:
     from openglia.agents.session import Session
 
     redact = redactor(os.environ, experiment.root)
-    outcome = Outcome(status="failed", reason="the agents did not start", account="", usage={})
+    outcome = Outcome(status="failed", reason="the discovery broke off", account="", usage={})
     with Interruption() as interruption:
         try:
             async with start(experiment, redact) as agents:
@@ -51,38 +55,12 @@ async def discover(experiment: Experiment) -> Outcome:
                         warnings=session.warnings,
                     )
         except ProviderSetupError as error:
-            outcome = replace(outcome, status="failed", reason=str(error))
-        except asyncio.CancelledError:
-            if not interruption.absorb():
-                raise
-            outcome = replace(outcome, status="interrupted", reason=interruption.reason)
+            outcome = replace(outcome, reason=str(error))
     return replace(
         outcome,
         reason=redact.text(outcome.reason) if outcome.reason else None,
         account=redact.text(outcome.account),
     )
-
-
-async def _ending(
-    session: "Session", experiment: Experiment, interruption: Interruption
-) -> Outcome:
-    from openglia.agents.turns import TurnFailed
-
-    outcome = Outcome(status="completed", reason=None, account="", usage={})
-    try:
-        async with asyncio.timeout(experiment.limits.time_limit):
-            await _converse(session)
-    except LimitReached as limit:
-        return replace(outcome, status="limit", reason=str(limit))
-    except TimeoutError:
-        return replace(outcome, status="limit", reason=session.budget.time_reason())
-    except TurnFailed as failure:
-        return replace(outcome, status="failed", reason=f"model {experiment.model}: {failure}")
-    except asyncio.CancelledError:
-        if not interruption.absorb():
-            raise
-        return replace(outcome, status="interrupted", reason=interruption.reason)
-    return outcome
 
 
 async def _converse(session: "Session") -> None:
@@ -95,3 +73,49 @@ async def _converse(session: "Session") -> None:
         session.budget.after_round(refinements)
         refinements += 1
         await session.refine(verdict)
+
+
+async def _ending(
+    session: "Session", experiment: Experiment, interruption: Interruption
+) -> Outcome:
+    """Let the agents converse until they end, a limit is reached, or a signal comes."""
+    from openglia.agents.turns import TurnFailed
+
+    outcome = Outcome(status="completed", reason=None, account="", usage={})
+    try:
+        ended = await _until(_converse(session), experiment.limits.time_limit, interruption)
+    except LimitReached as limit:
+        return replace(outcome, status="limit", reason=str(limit))
+    except TurnFailed as failure:
+        return replace(outcome, status="failed", reason=f"model {experiment.model}: {failure}")
+    if ended:
+        return outcome
+    if interruption.signal is not None:
+        return replace(outcome, status="interrupted", reason=interruption.reason)
+    return replace(outcome, status="limit", reason=session.budget.time_reason())
+
+
+async def _until(
+    conversation: Coroutine[None, None, None],
+    seconds: float | None,
+    interruption: Interruption,
+) -> bool:
+    """Whether the conversation came to its end; else it was cancelled, and its command killed."""
+    # A task of its own: fast-agent cancels and revives the task that it runs in as it sees fit.
+    talking = asyncio.create_task(conversation)
+    signalled = asyncio.create_task(interruption.wait())
+    try:
+        await asyncio.wait(
+            (talking, signalled), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if talking.done():
+            talking.result()
+            return True
+        return False
+    finally:
+        signalled.cancel()
+        while not talking.done():
+            talking.cancel()
+            await asyncio.wait((talking,), timeout=_CANCEL_AGAIN)
+        if not talking.cancelled():
+            talking.exception()  # seen; what counts is why it was cancelled

@@ -229,10 +229,18 @@ def _usage(agent: Any) -> Usage:
     turns = accumulator.turns if accumulator is not None else []
     return Usage(
         calls=len(turns),
-        input_tokens=sum(turn.prompt.total or 0 for turn in turns),
+        input_tokens=sum(_input_tokens(turn.prompt) for turn in turns),
         output_tokens=sum(turn.completion.total or 0 for turn in turns),
         cached_tokens=sum(turn.prompt.cache_read or 0 for turn in turns),
     )
+
+
+def _input_tokens(prompt_usage: Any) -> int:
+    """The total, or the sum of the parts that a provider reports without one."""
+    if prompt_usage.total is not None:
+        return int(prompt_usage.total)
+    parts = (prompt_usage.uncached, prompt_usage.cache_read, prompt_usage.cache_write)
+    return sum(part or 0 for part in parts)
 
 
 def _one_line(error: BaseException) -> str:

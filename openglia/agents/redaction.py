@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from openglia.agents.models import SECRETS_FILES, read_settings
+from openglia.agents.models import CONFIGURATION_FILES, SECRETS_FILES, read_settings
 
 _SECRET_NAME = re.compile(
-    r"(^|_|-)(API_?KEYS?|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|AUTH)($|_|-)",
+    r"(^|_|-)(API_?KEYS?|KEYS?|TOKENS?|SECRETS?|PASSWORD|PASSWD|CREDENTIALS?)($|_|-)",
     re.IGNORECASE,
 )
 _SHORTEST = 8  # characters; shorter values would blot out ordinary words
@@ -39,18 +39,29 @@ class Redactor:
 
 
 def redactor(environ: Mapping[str, str], root: Path) -> Redactor:
-    """A redactor of the environment's secrets and those in fast-agent's secrets file."""
-    secrets = [value for name, value in environ.items() if _SECRET_NAME.search(name)]
+    """A redactor of the secrets in the environment and in fast-agent's files in ``root``."""
+    secrets = [value for name, value in environ.items() if _is_secret(name)]
     for value in environ.values():
         secrets += _USER_INFO.findall(value)
-    settings, _ = read_settings(root, SECRETS_FILES)
-    secrets += _leaves(settings)
+    for names in (CONFIGURATION_FILES, SECRETS_FILES):
+        secrets += _secret_leaves(read_settings(root, names)[0])
     return Redactor(secret.strip() for secret in secrets)
 
 
-def _leaves(settings: Any) -> list[str]:
+def _secret_leaves(settings: Any, *, secret: bool = False) -> list[str]:
+    """Strings under a name that says so, and all headers: they carry keys under any name."""
     if isinstance(settings, Mapping):
-        return [leaf for item in settings.values() for leaf in _leaves(item)]
+        return [
+            leaf
+            for name, item in settings.items()
+            for leaf in _secret_leaves(
+                item, secret=secret or "header" in str(name) or _is_secret(str(name))
+            )
+        ]
     if isinstance(settings, list):
-        return [leaf for item in settings for leaf in _leaves(item)]
-    return [settings] if isinstance(settings, str) else []
+        return [leaf for item in settings for leaf in _secret_leaves(item, secret=secret)]
+    return [settings] if secret and isinstance(settings, str) else []
+
+
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None

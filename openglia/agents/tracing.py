@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fast_agent.agents.tool_runner import ToolRunner, ToolRunnerHooks
-from fast_agent.core.logging.events import Event
+from fast_agent.core.logging.events import Event, EventFilter
 from fast_agent.core.logging.logger import get_logger
 from fast_agent.core.logging.transport import AsyncEventBus, FileTransport
 from fast_agent.mcp import prompt_serialization
@@ -49,7 +49,8 @@ class _RedactedFile(FileTransport):
     """fast-agent's own JSON Lines file, redacted event by event."""
 
     def __init__(self, path: Path, redactor: Redactor) -> None:
-        super().__init__(path)
+        # Below "info" each request is logged whole, history and all.
+        super().__init__(path, event_filter=EventFilter(min_level="info"))
         self._redactor = redactor
 
     async def send_matched_event(self, event: Event) -> None:

@@ -97,6 +97,8 @@ class Turns:
                 self._journal.restore()
                 trouble, hopeless, wait = _one_line(error), _is_hopeless(error), retry_after(error)
             else:
+                if reply.stop_reason == LlmStopReason.CANCELLED:
+                    raise asyncio.CancelledError  # fast-agent made a message of it
                 if reply.stop_reason not in (LlmStopReason.ERROR, LlmStopReason.TIMEOUT):
                     return reply
                 self._journal.forget_failed_answer()

@@ -1,0 +1,321 @@
+"""The loop through fast-agent's real provider code, against a server on the loopback interface."""
+
+import json
+import re
+
+import pytest
+from conftest import PLANTED_KEY
+from stand_in import Reply, StandIn, fail, run, say, verdict
+
+from openglia.agents.experiment import Limits, Patience
+
+POOR = verdict("POOR", "What did you measure?", needs_improvement=True)
+
+
+def test_researcher_works_supervisor_asks_until_content(lab, protocol):
+    server = StandIn(
+        [run("echo marker-$((40 + 2))"), say("First account."), say("Second account.")],
+        [verdict("FAIR", "Why is it faster?", needs_improvement=True), verdict("EXCELLENT")],
+    )
+    with server:
+        outcome = lab.discover(server, protocol)
+
+    assert (outcome.status, outcome.reason, outcome.rounds) == ("completed", None, 2)
+    assert outcome.account == "Second account."
+    # The shell's output came back to the model; the question reached the Researcher.
+    assert "marker-42" in json.dumps(server.of("researcher")[1])
+    assert "Why is it faster?" in json.dumps(server.of("researcher")[2])
+    # The Supervisor saw the harness's record next to the account, and the problem as it is.
+    asked = json.dumps(server.of("supervisor")[0])
+    assert "First account." in asked
+    assert "1 evaluation: 54.3 s" in asked
+    assert "Route $requests to {{replicas}}." in asked
+    assert outcome.usage["researcher"].calls == 3
+    assert outcome.usage["researcher"].total == 3 * 110
+    assert outcome.usage["supervisor"].total == 2 * 110
+
+
+def test_the_researcher_is_offered_a_shell_and_nothing_else(lab, protocol):
+    with StandIn() as server:
+        lab.discover(server, protocol)
+
+    def offered(body):
+        return sorted(tool.get("function", tool)["name"] for tool in body.get("tools", []))
+
+    assert offered(server.of("researcher")[0]) == ["bash", "process"]
+    assert offered(server.of("supervisor")[0]) == []
+
+
+@pytest.mark.parametrize("tool", ["read_text_file", "write_text_file", "edit_file", "execute"])
+def test_a_tool_that_is_not_offered_does_nothing(lab, tool):
+    target = lab.folder / "target.txt"
+    arguments = json.dumps({"path": str(target), "content": "x", "command": f"touch '{target}'"})
+    with StandIn([Reply(tool=tool, arguments=arguments), say("Done.")]) as server:
+        outcome = lab.discover(server)
+
+    assert outcome.status == "completed"
+    assert not target.exists()
+
+
+def test_commands_run_in_the_sandbox_with_a_minimal_environment(lab, protocol):
+    with StandIn([run("env | sort; pwd"), say("Done.")]) as server:
+        lab.discover(server, protocol)
+
+    seen = lab.read("researcher.md")
+    names = set(re.findall(r"^([A-Z_]+)=", seen, re.MULTILINE))
+    ours = {"PATH", "OPENGLIA_RUN_ID", "OPENGLIA_SCRATCH_DIR", "OPENGLIA_EVALUATOR", "IN_SANDBOX"}
+    assert names - {"PWD", "SHLVL", "_", "OLDPWD"} == ours
+    assert "IN_SANDBOX=layout-1" in seen
+    assert str(lab.root) in seen
+
+
+def test_background_commands_are_refused(lab):
+    arguments = json.dumps({"command": "sleep 60", "run_in_background": True})
+    with StandIn([Reply(arguments=arguments), say("Done.")]) as server:
+        lab.discover(server)
+
+    assert "background commands are switched off" in json.dumps(server.of("researcher")[1])
+
+
+def test_traces_transcripts_and_histories_are_written_without_the_key(lab, protocol):
+    leak = f"echo {PLANTED_KEY[:12]}''{PLANTED_KEY[12:]}"
+    with StandIn([run(leak), say(f"My key is {PLANTED_KEY}.")]) as server:
+        outcome = lab.discover(server, protocol)
+
+    assert outcome.account == "My key is [redacted]."
+    trace = [json.loads(line) for line in lab.read("fastagent.jsonl").splitlines()]
+    said = [line["data"] for line in trace if line["message"] == "researcher: answer"]
+    assert [message["agent"] for message in said] == ["researcher", "researcher"]
+    assert "## Shell" in lab.read("researcher.md")
+    assert len(json.loads(lab.read("researcher.json"))["messages"]) == 4
+    assert len(json.loads(lab.read("supervisor.json"))["messages"]) == 2
+    for file in lab.run_dir.iterdir():
+        assert PLANTED_KEY not in file.read_text(), file.name
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        fail(429),
+        fail(429, retry_after="0"),
+        fail(500),
+        fail(503),
+        say("A part of an ans", cut=True),
+    ],
+    ids=["429", "429-retry-after", "500", "503", "cut"],
+)
+def test_passing_trouble_is_waited_out(lab, protocol, trouble):
+    # In the middle of a tool loop: the command's result must not be lost, nor run again.
+    replies = [run("echo once >> log"), trouble, trouble, say("An account.")]
+    with StandIn(replies) as server:
+        outcome = lab.discover(server, protocol)
+
+    assert (outcome.status, outcome.account) == ("completed", "An account.")
+    assert (lab.root / "log").read_text() == "once\n"
+
+
+def test_a_retry_after_is_obeyed(lab, monkeypatch):
+    from openglia.agents import provider
+
+    waits = []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    monkeypatch.setattr(provider.asyncio, "sleep", sleep)
+    error = RuntimeError("busy")
+    error.response = type("Response", (), {"headers": {"retry-after": "37"}})()
+    assert provider.retry_after(error) == 37
+    assert provider.retry_after(RuntimeError("busy")) == 0
+
+
+@pytest.mark.parametrize("trouble", [fail(500, "overloaded"), say("half", cut=True)])
+def test_lasting_trouble_ends_the_run_with_what_it_has(lab, protocol, trouble):
+    # The first account is there when the provider goes down for good.
+    with StandIn([run("echo once >> log"), say("First account."), trouble], [POOR]) as server:
+        outcome = lab.discover(server, protocol)
+
+    assert outcome.status == "failed"
+    assert outcome.reason.startswith("model ")
+    assert "\n" not in outcome.reason
+    assert outcome.account == "First account."
+    assert outcome.usage["researcher"].calls >= 2
+    # The question that was not answered is kept for a resumed run.
+    assert json.loads(lab.read("researcher.json"))["messages"][-1]["role"] == "user"
+
+
+def test_a_wrong_key_fails_at_once_and_is_not_repeated(lab, protocol):
+    with StandIn([fail(401, f"Incorrect API key provided: {PLANTED_KEY}")]) as server:
+        outcome = lab.discover(server, protocol)
+
+    assert outcome.status == "failed"
+    assert PLANTED_KEY not in outcome.reason
+    assert outcome.usage["researcher"].calls == 0
+
+
+def test_a_missing_key_is_said_in_one_line(lab, monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with StandIn() as server:
+        outcome = lab.discover(server, "anthropic")
+
+    assert outcome.status == "failed"
+    assert "key" in outcome.reason.lower()
+    assert "\n" not in outcome.reason
+    assert server.requests == []
+
+
+def test_a_silent_provider_is_given_up(lab, protocol):
+    patience = Patience(call_retries=0, turn_retries=0, backoff=0.01, silence=0.3)
+    with StandIn([say("A part", hang=True)]) as server:
+        outcome = lab.discover(server, protocol, patience=patience)
+
+    assert outcome.status == "failed"
+
+
+@pytest.mark.parametrize("text", ['{"command": "echo', '["echo"]', "{}", '{"command": 7}'])
+def test_malformed_tool_arguments_come_back_as_an_error(lab, protocol, text):
+    with StandIn([Reply(arguments=text), run("echo marker-$((1+1))"), say("Done.")]) as server:
+        outcome = lab.discover(server, protocol)
+
+    assert (outcome.status, outcome.account) == ("completed", "Done.")
+    assert "marker-2" in lab.read("researcher.md")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [say(""), say("I cannot help.", refusal=True), say("Too long", length=True)],
+    ids=["empty", "refusal", "length"],
+)
+def test_an_answer_that_is_none_is_asked_for_again(lab, protocol, reply):
+    with StandIn([reply, say("An account.")]) as server:
+        outcome = lab.discover(server, protocol)
+    assert (outcome.status, outcome.account) == ("completed", "An account.")
+
+
+def test_a_model_that_only_gives_empty_answers_fails(lab, protocol):
+    with StandIn([say("")]) as server:
+        outcome = lab.discover(server, protocol)
+    assert outcome.status == "failed"
+    assert "no account" in outcome.reason or "no usable completion" in outcome.reason
+
+
+def test_an_overflowing_context_is_shortened(lab, protocol):
+    too_long = fail(400, "prompt is too long: 300000 tokens, context_length_exceeded")
+    with StandIn([run("seq 2000"), run("echo end"), too_long, say("An account.")]) as server:
+        outcome = lab.discover(server, protocol)
+
+    assert (outcome.status, outcome.account) == ("completed", "An account.")
+    assert "omitted to make room" in json.dumps(server.of("researcher")[-1])
+
+
+def test_a_context_that_cannot_be_shortened_fails(lab, protocol):
+    with StandIn([fail(400, "context_length_exceeded")]) as server:
+        outcome = lab.discover(server, protocol)
+    assert outcome.status == "failed"
+    assert "context_length_exceeded" in outcome.reason
+
+
+def test_a_verdict_that_does_not_parse_is_asked_for_again(lab, protocol):
+    with StandIn((), [say("Well done!"), say('{"rating": "GREAT"}'), verdict()]) as server:
+        outcome = lab.discover(server, protocol)
+
+    assert outcome.status == "completed"
+    assert "could not be read" in json.dumps(server.of("supervisor")[1])
+    assert "is not one of POOR" in json.dumps(server.of("supervisor")[2])
+    assert outcome.warnings == []
+
+
+def test_without_a_verdict_the_researcher_reviews_itself(lab):
+    with StandIn((), [say("Well done!")] * 3 + [verdict()]) as server:
+        outcome = lab.discover(server)
+
+    assert (outcome.status, outcome.rounds) == ("completed", 2)
+    assert "no usable answer" in json.dumps(server.of("researcher")[1])
+    assert "round 1" in outcome.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "replies", "reason"),
+    [
+        (Limits(max_refinements=2), [say("Account.")], "refinements"),
+        (Limits(max_tokens=500), [run("true")], "token limit"),
+        (Limits(time_limit=1.5), [run("sleep 0.2")], "time limit"),
+        (Limits(time_limit=1.5), [run("sleep 600")], "time limit"),
+        (Limits(time_limit=1.5), [say("A part", hang=True)], "time limit"),
+    ],
+    ids=["refinements", "tokens", "time", "time-in-a-command", "time-in-a-call"],
+)
+def test_an_endless_talker_is_stopped_by_each_limit(lab, protocol, limits, replies, reason):
+    with StandIn(replies, [POOR]) as server:
+        outcome = lab.discover(server, protocol, limits=limits)
+
+    assert outcome.status == "limit"
+    assert reason in outcome.reason
+    if limits.max_tokens == 500:
+        assert sum(usage.total for usage in outcome.usage.values()) == 550
+
+
+def test_used_up_evaluations_end_the_run_after_the_account(lab):
+    lab.record.evaluations_used = 7
+    with StandIn([run("true"), say("Account.")], [POOR]) as server:
+        outcome = lab.discover(server, limits=Limits(max_evaluations=7))
+
+    assert (outcome.status, outcome.account) == ("limit", "Account.")
+    assert outcome.reason == "the evaluations are used up (7)"
+
+
+def test_used_up_evaluations_leave_an_endless_talker_some_calls(lab):
+    from openglia.agents.limits import CLOSING_CALLS
+
+    lab.record.evaluations_used = 7
+    with StandIn([run("true", text="thinking")]) as server:
+        outcome = lab.discover(server, limits=Limits(max_evaluations=7))
+
+    assert outcome.status == "limit"
+    assert len(server.of("researcher")) == CLOSING_CALLS
+    assert outcome.account == "thinking"
+
+
+def test_a_run_is_resumed_from_the_histories(lab, protocol):
+    with StandIn([run("echo early"), say("First account."), fail(500)], [POOR]) as server:
+        assert lab.discover(server, protocol).status == "failed"
+    with StandIn([say("Second account.")]) as server:
+        outcome = lab.discover(server, protocol, resume=True)
+
+    assert (outcome.status, outcome.account) == ("completed", "Second account.")
+    sent = json.dumps(server.of("researcher")[0])
+    assert "early" in sent
+    assert sent.count("What did you measure?") == 1  # the pending question, once
+    assert "First account." in json.dumps(server.of("supervisor")[0])  # its own history
+
+
+def test_a_run_that_had_ended_goes_on_when_resumed(lab):
+    with StandIn([say("First account.")]) as server:
+        lab.discover(server)
+    with StandIn([say("Second account.")]) as server:
+        outcome = lab.discover(server, resume=True)
+
+    assert outcome.account == "Second account."
+    assert "goes on now" in json.dumps(server.of("researcher")[0])
+
+
+def test_a_resumed_run_without_histories_starts_afresh(lab):
+    with StandIn() as server:
+        assert lab.discover(server, resume=True).status == "completed"
+    assert "Route $requests" in json.dumps(server.of("researcher")[0])
+
+
+def test_stray_settings_do_not_reach_fast_agent(lab, monkeypatch):
+    (lab.folder / ".env").write_text("LLM_RETRIES=0\nLOGGER__TYPE=file\nLOGGER__PATH=stray.jsonl\n")
+    monkeypatch.setenv("LOGGER__PATH", str(lab.folder / "stray2.jsonl"))
+    lab.root.mkdir()
+    (lab.root / "fast-agent.yaml").write_text(
+        "logger: {type: file, path: stray3.jsonl}\nanthropic: {web_search: {enabled: true}}\n"
+        "mcp: {servers: {stray: {command: touch, args: [stray4]}}}\n"
+    )
+    with StandIn() as server:
+        outcome = lab.discover(server, "anthropic")
+
+    assert outcome.status == "completed"
+    assert [tool["name"] for tool in server.of("researcher")[0]["tools"]] == ["bash", "process"]
+    assert not list(lab.folder.rglob("stray*"))

@@ -1,0 +1,118 @@
+"""The shell's process handling, without a model."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Unconfined
+from fast_agent.tools.execution_environment import (
+    EnvironmentFilesystem,
+    ShellEnvironment,
+    ShellExecutionRequest,
+)
+from fast_agent.tools.local_shell_executor import LocalShellExecutor
+
+from openglia.agents.shell import SandboxedShell
+
+
+@pytest.fixture
+def shell(tmp_path):
+    def make(time_limit=60.0, output_limit=10**6):
+        return SandboxedShell(
+            root=tmp_path,
+            sandbox=Unconfined(),
+            layout="layout-1",
+            environment={"PATH": os.environ["PATH"]},
+            time_limit=time_limit,
+            output_limit=output_limit,
+        )
+
+    return make
+
+
+def execute(shell, command, **request):
+    return asyncio.run(shell.execute(ShellExecutionRequest(command=command, **request)))
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_fast_agent_takes_it_for_a_shell_without_files(shell):
+    # With a file system in the environment, or on the local executor, fast-agent would offer
+    # file tools and durable processes that get around ``execute``.
+    assert isinstance(shell(), ShellEnvironment)
+    assert not isinstance(shell(), EnvironmentFilesystem)
+    assert not isinstance(shell(), LocalShellExecutor)
+
+
+def test_output_and_exit_code(shell):
+    outcome = execute(shell(), "echo out; echo err >&2; exit 3").result
+    assert (outcome.stdout, outcome.stderr, outcome.exit_code) == ("out\n", "err\n", 3)
+
+
+def test_nothing_is_inherited_and_the_request_adds_nothing(shell, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    outcome = execute(shell(), "env", env={"LD_PRELOAD": "x", "OPENAI_API_KEY": "sk-secret"})
+    names = {line.split("=")[0] for line in outcome.result.stdout.splitlines()}
+    assert names - {"PWD", "SHLVL", "_", "OLDPWD"} == {"PATH", "IN_SANDBOX"}
+
+
+def test_standard_input_is_empty(shell):
+    assert execute(shell(), "cat; echo end").result.stdout == "end\n"
+
+
+def test_a_command_over_its_time_is_killed_with_its_group(shell, tmp_path):
+    command = "trap '' TERM; sleep 600 & echo $! > pid; echo begun; wait"
+    outcome = execute(shell(time_limit=0.5), command)
+    assert outcome.timed_out
+    assert outcome.result.exit_code == 124
+    assert outcome.result.stdout == "begun\n"
+    assert "limit of one command" in outcome.result.stderr
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
+def test_what_a_command_leaves_behind_ends_with_it(shell, tmp_path):
+    began = time.monotonic()
+    outcome = execute(shell(), "sleep 600 & echo $! > pid; echo done")
+    assert outcome.result.stdout == "done\n"
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+    assert time.monotonic() - began < 60
+
+
+def test_a_flood_of_output_is_stopped(shell):
+    outcome = execute(shell(output_limit=10**5), "yes")
+    assert len(outcome.result.stdout) < 10**6
+    assert "printed more than 100000 bytes" in outcome.result.stderr
+    assert outcome.result.exit_code == 128 + signal.SIGKILL
+
+
+def test_bytes_that_are_no_text_are_shown_as_such(shell):
+    assert execute(shell(), r"printf '\303\251\377'").result.stdout == "é\ufffd"
+
+
+def test_cancelling_kills_the_group(shell, tmp_path):
+    async def cancel():
+        request = ShellExecutionRequest(command="sleep 600 & echo $! > pid; wait")
+        task = asyncio.create_task(shell().execute(request))
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
+def test_a_background_command_is_refused(shell, tmp_path):
+    outcome = execute(shell(), "touch made", detach=True, terminate_on_cancel=False)
+    assert outcome.result.exit_code == 2
+    assert "switched off" in outcome.result.stderr
+    assert not (tmp_path / "made").exists()
