@@ -67,14 +67,14 @@ def simulate(
     ``meanwhile`` is called once the workers are under way.
     """
     seeds = list(work.traces)
-    shares = [seeds[start :: jobs or available_cores()] for start in range(len(seeds))]
-    commands = [_command(work, share, number) for number, share in enumerate(shares) if share]
+    workers = min(jobs or available_cores(), len(seeds))
+    commands = [_command(work, seeds[number::workers], number) for number in range(workers)]
     done = 0
     failure = None
-    with Workers(commands) as workers:
+    with Workers(commands) as started:
         if meanwhile is not None:
             meanwhile()
-        for worker, record in workers.events():
+        for worker, record in started.events():
             if record is not None:
                 done += 1
                 if progress is not None:

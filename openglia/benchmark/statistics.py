@@ -76,7 +76,7 @@ def read_requests(metrics: Path, trace: Path) -> pd.DataFrame:
         InvalidResultError: the file does not hold every request of the trace, completed.
     """
     try:
-        requests = pd.read_csv(metrics, float_precision="round_trip")
+        requests = pd.read_csv(metrics)
     except (OSError, ValueError) as error:
         raise InvalidResultError(f"{metrics.name} cannot be read: {error}") from None
     if absent := [column for column in _COLUMNS if column not in requests]:
