@@ -80,6 +80,7 @@ def git_bytes(folder: Path, *words: str) -> bytes:
     """
     environment = {
         "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",  # looking at a checkout changes nothing in it
         "GIT_ASKPASS": "true",
         "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
         "GIT_HTTP_LOW_SPEED_LIMIT": "1000",

@@ -31,8 +31,12 @@ class Item:
 
 def is_installed() -> bool:
     """Whether Vidur can be run: the pinned commit is there, and so are its dependencies."""
-    commit = Source.from_environment().commit
-    return checkout.head(paths.VIDUR) == commit and dependencies_missing() == []
+    return checked_out() and not dependencies_missing()
+
+
+def checked_out() -> bool:
+    """Whether ``environment/vidur`` is at the wanted commit."""
+    return checkout.head(paths.VIDUR) == Source.from_environment().commit
 
 
 def dependencies_missing() -> list[str]:
@@ -76,11 +80,6 @@ def _restore(folder: Path, commit: str) -> list[str]:
         done.append(f"foreign changes in environment/vidur were saved to {patch}")
     checkout.restore(folder, commit)
     return [*done, f"Vidur was put back to commit {commit[:12]}"]
-
-
-def install_embedded_layout() -> None:
-    """Make the folders that the working scheduler and the scripts lie in."""
-    paths.WORKING_SCHEDULER.parent.mkdir(parents=True, exist_ok=True)
 
 
 def install_files() -> list[str]:
