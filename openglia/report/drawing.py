@@ -7,11 +7,11 @@ unreadable on one of them.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO, StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openglia.report.markup import Html, element
 
@@ -70,6 +70,20 @@ def inline_svg(plot: Plot) -> Html:
     return Html(_svg(plot, narrow=False) + _svg(plot, narrow=True))
 
 
+def legend(figure: "Figure", handles: Sequence[Any], words: Sequence[str], *, columns: int) -> None:
+    """A legend above the panels, where it hides nothing."""
+    figure.legend(
+        handles,
+        words,
+        loc="outside upper left",
+        ncols=columns,
+        borderaxespad=0,
+        borderpad=0.2,
+        columnspacing=1.2,
+        handletextpad=0.5,
+    )
+
+
 def _svg(plot: Plot, *, narrow: bool) -> Html:
     variant = "narrow" if narrow else "wide"
     with _style(f"{plot.name}-{variant}"):
@@ -122,6 +136,7 @@ def _style(salt: str) -> Iterator[None]:
                 "svg.hashsalt": salt,
                 "font.family": "sans-serif",
                 "font.size": 10,
+                "text.parse_math": False,  # a name with a dollar sign is a name
                 "axes.titlesize": 10.5,
                 "axes.titlelocation": "left",
                 "axes.titlecolor": ink,

@@ -6,11 +6,12 @@ from pathlib import Path
 from openglia.report import units, verdict
 from openglia.report.data import Run, interval, number, text
 from openglia.report.markup import Html, document, element, join, table
-from openglia.report.page import flag_mark, style
+from openglia.report.page import style
+from openglia.report.parts import flag_mark
 
 HEADER = (
-    "Run", "Model", "Status", "Benchmark", "Final mean (held-out)", "90 % interval",
-    "To LLQ (held-out)", "To LLQ (evaluation)", "Evaluations", "Wall time", "Flags",
+    "Run", "Model", "Status", "Benchmark", "Final mean, held-out (s)", "90 % interval (s)",
+    "Ratio to LLQ, held-out", "Ratio to LLQ, evaluation", "Evaluations", "Wall time", "Flags",
 )  # fmt: skip
 
 
@@ -42,8 +43,9 @@ def render(runs: Sequence[Run], folder: Path) -> str:
                 table("Runs", HEADER, rows, class_="runs"),
                 element(
                     "p",
-                    "Mean response time in seconds of simulated time; the ratio is to LLQ on the same "
-                    "seeds, lower is better. Figures of different benchmarks cannot be compared.",
+                    "Mean response time in seconds of simulated time; the ratio is to LLQ on the "
+                    "same seeds, lower is better. Figures of different benchmarks cannot be "
+                    "compared.",
                     class_="small",
                 ),
             ),
@@ -67,8 +69,8 @@ def _row(run: Run, folder: Path) -> list[Html | str]:
         text(results, "model") or units.DASH,
         flag_mark(verdict.status(run)),
         text(results, "benchmark", "name") or units.DASH,
-        units.seconds(number(final, "held_out", "mean_response_time")),
-        units.between(interval(final, "held_out", "interval")),
+        units.figure(number(final, "held_out", "mean_response_time")),
+        units.span(interval(final, "held_out", "interval")),
         units.ratio(verdict.ratio_to_llq(run, "held_out")),
         units.ratio(verdict.ratio_to_llq(run, "evaluation")),
         units.count(total if total is not None else float(len(run.scores))),

@@ -12,9 +12,9 @@ class Html(str):
 
 
 def element(name: str, *children: Any, **attributes: Any) -> Html:
-    """An element. ``class_`` and ``aria_label`` become ``class`` and ``aria-label``; None is left out.
+    """An element. Children are escaped unless they are ``Html``.
 
-    Children are escaped unless they are ``Html``; None is left out.
+    ``class_`` and ``aria_label`` become ``class`` and ``aria-label``. None is left out.
     """
     words = [name]
     for key, value in attributes.items():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from openglia.report import units
 from openglia.report.data import Run, at, interval, number, per_seed
-from openglia.report.drawing import COLOURS, Absent, Plot
+from openglia.report.drawing import COLOURS, Absent, Plot, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ GROUPS = (("evaluation", "evaluation seeds"), ("held_out", "held-out seeds"))
 
 def label(router: str) -> str:
     """A router's name as readers know it."""
-    return LABELS.get(router, router)
+    return LABELS.get(router, router if len(router) <= 20 else f"{router[:19]}…")
 
 
 def colour(router: str) -> str:
@@ -49,10 +49,10 @@ def routers(run: Run) -> Plot | Absent:
         return Absent(name, title, "no router's mean response time is recorded")
     rows.sort(key=lambda row: -max(mean for mean, _ in row[1].values()))
 
-    def draw(figure: "Figure", narrow: bool) -> None:
+    def draw(figure: "Figure", _narrow: bool) -> None:
         axes = figure.subplots()
         for row, (router, groups) in enumerate(reversed(rows)):
-            for offset, (group, group_name), shape, face in zip(
+            for offset, (group, _), shape, face in zip(
                 (0.13, -0.13), GROUPS, "oD", (colour(router), COLOURS["paper"]), strict=True
             ):
                 if group not in groups:
@@ -73,7 +73,7 @@ def routers(run: Run) -> Plot | Absent:
             axes.plot([], [], shape, color=COLOURS["ink"], markerfacecolor=face)[0]
             for shape, face in (("o", COLOURS["ink"]), ("D", COLOURS["paper"]))
         ]
-        _legend_above(axes, handles, [words for _, words in GROUPS], columns=2)
+        legend(figure, handles, [words for _, words in GROUPS], columns=2)
         axes.set_yticks(range(len(rows)), [label(router) for router, _ in reversed(rows)])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlim(left=0)
@@ -114,6 +114,8 @@ def progress(run: Run) -> Plot | Absent:
     last = max(score.number for score in run.scores)
 
     def draw(figure: "Figure", narrow: bool) -> None:
+        from matplotlib.ticker import MaxNLocator
+
         axes = figure.subplots()
         size = 5 if len(run.scores) <= 80 else 3.5
         ink, muted, blue = COLOURS["ink"], COLOURS["muted"], COLOURS["final"]
@@ -149,10 +151,10 @@ def progress(run: Run) -> Plot | Absent:
             axes.axhline(mean, color=colour(router), linestyle=dash, linewidth=emphasis, zorder=2)
         axes.set_ylim(0, top)
         axes.set_xlim(min(0.5, 1 - 0.02 * last), last + max(0.5, 0.02 * last))
-        axes.xaxis.get_major_locator().set_params(integer=True, nbins=5 if narrow else 10)
+        axes.xaxis.set_major_locator(MaxNLocator(5 if narrow else 10, integer=True))
         axes.grid(visible=False, axis="x")
         _right_labels(axes, lines, narrow)
-        _legend_above(axes, handles, words, columns=2 if narrow else 5)
+        legend(figure, handles, words, columns=2 if narrow else 5)
         axes.set_xlabel("evaluation number")
         axes.set_ylabel(RESPONSE_TIME)
 
@@ -182,6 +184,7 @@ def pairs(run: Run) -> Plot | Absent:
             groups.append((words, paired))
     if not groups:
         return Absent(name, title, "the final router and LLQ are not both measured on any seed")
+    top = 1.06 * max(max(llq, final) for _, paired in groups for _, llq, final in paired)
 
     def draw(figure: "Figure", narrow: bool) -> None:
         panels = figure.subplots(
@@ -200,17 +203,14 @@ def pairs(run: Run) -> Plot | Absent:
                       markersize=7, label="final router")  # fmt: skip
             axes.set_xticks(places, [str(seed) for seed, *_ in paired])
             axes.tick_params(axis="x", labelsize=9 if len(paired) <= 12 else 7)
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, top)
             axes.grid(visible=False, axis="x")
-            axes.set_title(
-                f"{words}: final wins {_wins(paired)} of {len(paired)}",
-                pad=22 if axes is panels[0] else 6,
-            )
+            axes.set_title(f"{words}: final wins {_wins(paired)} of {len(paired)}")
             axes.set_xlabel("seed")
             if narrow or axes is panels[0]:
                 axes.set_ylabel("response time (s)" if narrow else RESPONSE_TIME)
         handles, names = panels[0].get_legend_handles_labels()
-        _legend_above(panels[0], handles, names, columns=2)
+        legend(figure, handles, names, columns=2)
 
     return Plot(
         name,
@@ -259,19 +259,3 @@ def _right_labels(axes: "Axes", lines: Mapping[str, float], narrow: bool) -> Non
             fontsize=9 if narrow else 9.5,
             annotation_clip=False,
         )
-
-
-def _legend_above(
-    axes: "Axes", handles: Sequence[Any], words: Sequence[str], *, columns: int
-) -> None:
-    axes.legend(
-        handles,
-        words,
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=columns,
-        borderaxespad=0.1,
-        borderpad=0.2,
-        columnspacing=1.2,
-        handletextpad=0.5,
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from openglia.report.drawing import COLOURS, Plot
+from openglia.report.drawing import Plot, legend
 from openglia.report.measured import ROUTERS
 from openglia.report.plots import colour, label
 
@@ -40,12 +40,7 @@ def distribution(measured: Mapping[str, Any]) -> Plot:
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("response time (s, logarithmic)")
         axes.set_ylabel("requests answered (%)")
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=1 if narrow else 2,
-            borderaxespad=0.1,
-        )
+        legend(figure, *axes.get_legend_handles_labels(), columns=1 if narrow else 2)
 
     def at_share(name: str, share: float) -> str:
         times = routers[name]["quantiles"]
@@ -55,7 +50,8 @@ def distribution(measured: Mapping[str, Any]) -> Plot:
         "response_times",
         "Distribution of response times",
         f"Share of the {routers['final']['requests']} requests of seed {measured['seed']} that are "
-        "answered within a time; further left is better. Simulated again for this report.",
+        "answered within a time; further left is better. Simulated again for this report on the "
+        "evaluation seed on which LLQ's mean is the median.",
         "; ".join(
             f"{label(name)}: half of the requests within {at_share(name, 0.5)}, 90 % within "
             f"{at_share(name, 0.9)}, 99 % within {at_share(name, 0.99)}"
@@ -90,19 +86,19 @@ def timeline(measured: Mapping[str, Any]) -> Plot:
         figure.align_ylabels(panels)
         panels[-1].set_xlabel("simulated time (s)")
         panels[-1].margins(x=0.01)
-        panels[0].legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, borderaxespad=0.1)
+        legend(figure, *panels[0].get_legend_handles_labels(), columns=2)
 
     peaks = "; ".join(
-        f"{label(name)}: KV-cache use {_mean(routers[name]['series']['kv_mean']):.0%} on average, at "
-        f"most {max(routers[name]['series']['router_queue']):.0f} requests held by the router and "
-        f"{max(routers[name]['series']['replica_queue']):.0f} waiting at replicas"
+        f"{label(name)}: KV-cache use {_mean(routers[name]['series']['kv_mean']):.0%} on average, "
+        f"at most {max(routers[name]['series']['router_queue']):.0f} requests held by the router "
+        f"and {max(routers[name]['series']['replica_queue']):.0f} waiting at replicas"
         for name in ("final", "llq")
     )
     return Plot(
         "timeline",
         "KV cache and queues over time",
-        f"Seed {measured['seed']}. Lines of the first panel are means over the replicas, bands reach "
-        "from the least to the most loaded one. After the last arrival the queues drain.",
+        f"Seed {measured['seed']}. Lines of the first panel are means over the replicas, bands "
+        "reach from the least to the most loaded one. After the last arrival the queues drain.",
         peaks,
         draw,
         (7.0, 6.4),

@@ -87,4 +87,5 @@ def _shortened(text: str, limit: int, source: str) -> str:
         return text
     half = limit // 2
     left_out = len(text) - 2 * half
-    return f"{text[:half]}\n\n… {left_out:,} characters left out; {source} holds them …\n\n{text[-half:]}"
+    gap = f"… {left_out:,} characters left out; {source} holds them …"
+    return f"{text[:half]}\n\n{gap}\n\n{text[-half:]}"

@@ -3,17 +3,22 @@
 DASH = "–"
 
 
-def seconds(value: float | None) -> str:
-    """A measured time: 24.1 s."""
+def figure(value: float | None) -> str:
+    """A number of seconds without its unit: 24.1."""
     if value is None:
         return DASH
-    return (
-        f"{value:.3f} s"
-        if abs(value) < 0.1
-        else f"{value:.2f} s"
-        if abs(value) < 10
-        else f"{value:.1f} s"
-    )
+    digits = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1
+    return f"{value:.{digits}f}"
+
+
+def seconds(value: float | None) -> str:
+    """A measured time: 24.1 s."""
+    return DASH if value is None else f"{figure(value)} s"
+
+
+def span(value: tuple[float, float] | None) -> str:
+    """An interval of times without its unit: 23.0 to 25.2."""
+    return DASH if value is None else f"{figure(value[0])} to {figure(value[1])}"
 
 
 def duration(value: float | None) -> str:
@@ -29,14 +34,22 @@ def duration(value: float | None) -> str:
     return f"{hours} h {minutes:02d} min"
 
 
-def between(value: tuple[float, float] | None) -> str:
-    """A 90 % interval of times."""
-    return DASH if value is None else f"{value[0]:.1f} to {value[1]:.1f} s"
+def moment(value: str | None) -> str | None:
+    """An ISO-8601 moment in UTC, to the minute: 2026-01-08 14:30 UTC; other text as it is."""
+    whole = value is not None and len(value) >= 20 and value[10] == "T"
+    if value is None or not whole or not value.endswith(("Z", "+00:00")):
+        return value
+    return f"{value[:10]} {value[11:16]} UTC"
+
+
+def hundredths(value: float | None) -> str:
+    """A share of one in per cent, without the sign: 12.3."""
+    return DASH if value is None else f"{100 * value:.1f}"
 
 
 def percent(value: float | None) -> str:
     """A share of one: 12.3 %."""
-    return DASH if value is None else f"{100 * value:.1f} %"
+    return DASH if value is None else f"{hundredths(value)} %"
 
 
 def ratio(value: float | None) -> str:

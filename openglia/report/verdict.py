@@ -32,7 +32,7 @@ def status(run: Run) -> Flag:
 
 
 def flags(run: Run) -> list[Flag]:
-    """What a reader must know before believing the figures; empty if nothing speaks against them."""
+    """What a reader must know before believing the figures; empty if there is nothing."""
     found = []
     if at(run.results, "verification", "no_gain") is True:
         found.append(
@@ -96,5 +96,6 @@ def headline(run: Run) -> str:
         f"on {where}"
     )
     if held_out is not None and evaluated is not None:
-        return f"{sentence} ({abs(evaluated):.0%} {'lower' if evaluated >= 0 else 'higher'} on the evaluation seeds)."
+        direction = "lower" if evaluated >= 0 else "higher"
+        return f"{sentence} ({abs(evaluated):.0%} {direction} on the evaluation seeds)."
     return f"{sentence}."

@@ -24,8 +24,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
     def schedule(self) -> list[tuple[int, Request]]:
         self._request_queue.sort(key=lambda request: (request.num_prefill_tokens, request.id))
         placements = []
-        replicas = sorted(self._replica_schedulers.values(), key=lambda replica: replica.num_allocated_blocks)
-        for replica in replicas:
+        for replica in self._replica_schedulers.values():
             usable = (1 - HEADROOM) * replica._config.num_blocks
             if self._request_queue and replica.num_allocated_blocks < usable:
                 placements.append((replica.replica_id, self._request_queue.pop(0)))
@@ -116,7 +115,7 @@ def results(rng: random.Random, recorded: list[dict[str, Any]]) -> dict[str, Any
         "integrity": {"ok": True, "checks": [
             {"name": "held-out seeds unseen", "outcome": "passed",
              "evidence": "no request for seeds 100-109 in 60 evaluations"},
-            {"name": "simulator unchanged", "outcome": "passed", "evidence": "tree sha256 12ab34cd"},
+            {"name": "simulator unchanged", "outcome": "passed", "evidence": "sha256 12ab34cd"},
             {"name": "agreement with Vidur", "outcome": "skipped", "evidence": "no checkout"},
         ]},
         "evaluations": {"total": len(recorded), "clean": len(recorded) - failed, "failed": failed,

@@ -1,0 +1,124 @@
+"""What a run cost, what speaks for its figures, and where they come from, as parts of the page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from openglia.report import units
+from openglia.report.data import Run, at, number, text
+from openglia.report.markup import Html, element, join, table
+from openglia.report.parts import note, pairs, plain, words_of
+from openglia.report.source import code_box
+
+
+def cost_part(run: Run) -> Html:
+    """Tokens, wall time and limits."""
+    usage = at(run.results, "usage")
+    parts: list[Any] = []
+    if isinstance(usage, Mapping) and any(isinstance(v, Mapping) for v in usage.values()):
+        agents = {str(k): v for k, v in usage.items() if isinstance(v, Mapping)}
+        names = list(dict.fromkeys(str(key) for value in agents.values() for key in value))
+        rows = [
+            [agent, *(units.count(number(value, name)) for name in names)]
+            for agent, value in agents.items()
+        ]
+        parts += [
+            element("h3", "Tokens"),
+            table(
+                "Tokens by agent",
+                ["Agent", *(words_of(name) for name in names)],
+                rows,
+                class_="figures",
+            ),
+        ]
+    else:
+        parts.append(note("No use of tokens is recorded."))
+    timings = at(run.results, "timings")
+    if isinstance(timings, Mapping) and timings:
+        parts += [
+            element("h3", "Wall time"),
+            table(
+                "Wall time by part",
+                ["Part", "Time"],
+                [
+                    [
+                        words_of(str(key).removesuffix("_seconds")),
+                        units.duration(number(value))
+                        if number(value) is not None
+                        else plain(value),
+                    ]
+                    for key, value in timings.items()
+                ],
+                class_="figures",
+            ),
+        ]
+    else:
+        parts.append(note("No timings are recorded."))
+    limits = at(run.results, "limits")
+    if isinstance(limits, Mapping) and limits:
+        parts += [element("h3", "Limits of the run"), pairs(limits)]
+    return join(parts)
+
+
+def integrity_part(run: Run) -> Html:
+    """The harness's checks and the verification of the final router."""
+    parts: list[Any] = []
+    checks = at(run.results, "integrity", "checks")
+    if isinstance(checks, list) and checks:
+        tones = {"passed": "good", "failed": "bad"}
+        rows = [
+            [
+                text(check, "name") or units.DASH,
+                element(
+                    "span",
+                    text(check, "outcome") or "unknown",
+                    class_=f"flag {tones.get(text(check, 'outcome') or '', 'plain')}",
+                ),
+                element("span", plain(at(check, "evidence")), class_="reason"),
+            ]
+            for check in checks
+        ]
+        parts += [
+            element("h3", "Integrity checks"),
+            table("Integrity checks", ["Check", "Outcome", "Evidence"], rows),
+        ]
+    else:
+        parts.append(note("No integrity checks are recorded."))
+    verification = at(run.results, "verification")
+    if isinstance(verification, Mapping) and verification:
+        parts += [element("h3", "Verification on held-out seeds"), pairs(verification)]
+    else:
+        parts.append(note("The final router was not verified on held-out seeds."))
+    return join(parts)
+
+
+def provenance_part(run: Run) -> Html:
+    """Versions, hashes and the commands that repeat the figures."""
+    results = run.results
+    folder = f"generated/{run.folder.name}"
+    benchmark = text(results, "benchmark", "name") or "paper"
+    commands = "\n".join(
+        [
+            "# verify the final router again on the held-out seeds",
+            f"python -m openglia verify {folder}",
+            "# score it on the evaluation seeds",
+            f"python -m openglia evaluate {folder}/final_scheduler.py --benchmark {benchmark}",
+            "# write this report again",
+            f"python -m openglia report {folder}",
+        ]
+    )
+    known = {
+        key: at(results, *key.split("."))
+        for key in (
+            "openglia", "run_id", "model", "seed", "started", "ended", "benchmark", "simulator",
+            "execution_times", "vidur", "sandbox", "final.sha256", "versions",
+        )
+    }  # fmt: skip
+    return join(
+        [
+            pairs({key: value for key, value in known.items() if value is not None})
+            if any(value is not None for value in known.values())
+            else note("results.json records no provenance."),
+            element("h3", "Commands to reproduce"),
+            code_box("Commands to reproduce", commands, "bash"),
+        ]
+    )

@@ -1,0 +1,248 @@
+"""The page: whole, escaped, and never without a word where something is missing."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from openglia import report
+from openglia.commands import report as command
+from openglia.errors import UsageError
+from openglia.report import data, page, prose, verdict
+from openglia.report.markup import Html, element
+
+HOSTILE = "</script></style></pre><script>alert(1)</script><img src=x onerror=alert(1)>"
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Reader(HTMLParser):
+    """Notes elements, attributes and whether every element is closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.names: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.faults: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.names.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.names.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> at {self.getpos()}")
+
+
+def assert_sound(text: str) -> Reader:
+    """Well nested, without script, handler, or anything loaded from elsewhere."""
+    reader = Reader(text)
+    assert not reader.faults and not reader.open
+    assert not reader.names & {"script", "img", "iframe", "object", "embed", "form", "base"}
+    assert [name for name, _ in reader.attributes if name.startswith("on")] == []
+    loads = [v for n, v in reader.attributes if n in ("src", "href", "xlink:href", "action")]
+    assert [v for v in loads if v.lower().lstrip().startswith(("javascript:", "data:text"))] == []
+    return reader
+
+
+def test_report_of_a_whole_run(folders, simulated):
+    folder = folders.make()
+    path = report.write(folder)
+    text = path.read_text()
+    assert path == folder / "report.html"
+    assert_sound(text)
+    assert "Not drawn" not in text
+    assert "Missing in this folder" not in text
+    # One set of figures in the page, recomputed here from the folder.
+    results = json.loads((folder / "results.json").read_text())
+    final = results["final"]["held_out"]["mean_response_time"]
+    llq = results["baselines"]["llq"]["held_out"]["mean_response_time"]
+    assert f"{final:.1f} s" in text
+    assert f"{final / llq:.3f}" in text
+    assert f"by {1 - final / llq:.0%} against LLQ on requests it had never seen" in text
+    assert {image.name for image in (folder / "plots").glob("*.png")} == {
+        "routers.png", "seeds.png", "progress.png", "response_times.png", "timeline.png",
+    }  # fmt: skip
+
+
+def test_report_is_the_same_when_written_again(folders, simulated):
+    folder = folders.make()
+    first = report.write(folder).read_bytes()
+    images = {p.name: p.read_bytes() for p in (folder / "plots").glob("*.png")}
+    assert report.write(folder).read_bytes() == first
+    assert images == {p.name: p.read_bytes() for p in (folder / "plots").glob("*.png")}
+
+
+def test_hostile_text_stays_text(folders, simulated):
+    folder = folders.make(count=12)
+    value = json.loads((folder / "results.json").read_text())
+    hostile = json.loads(json.dumps(value), object_hook=_poison)
+    hostile["warnings"] = [HOSTILE, {"a": HOSTILE}]
+    hostile["baselines"][HOSTILE] = value["baselines"]["lor"]
+    hostile["versions"] = {HOSTILE: HOSTILE}
+    (folder / "results.json").write_text(json.dumps(hostile))
+    (folder / "final_scheduler.py").write_text(f'"""{HOSTILE}"""\n# {HOSTILE}\n')
+    (folder / "solution.md").write_text(
+        f"# {HOSTILE}\n\n{HOSTILE}\n\n```{HOSTILE}\n{HOSTILE}\n```\n\n"
+        "[a](javascript:alert(1)) ![b](http://example.com/b.png)\n\n<style>*{display:none}</style>"
+    )
+    line = {"number": 1, "candidate": HOSTILE, "full": True,
+            "result": {"status": "failed", "rule": HOSTILE, "reason": HOSTILE}}  # fmt: skip
+    (folder / "evaluations.jsonl").write_text(json.dumps(line) + "\n")
+    talk = {"messages": [
+        {"role": HOSTILE, "content": [{"type": "text", "text": HOSTILE}]},
+        {"role": "assistant", "content": [], "tool_calls": {HOSTILE: {"params": {
+            "name": HOSTILE, "arguments": {"command": HOSTILE, HOSTILE: HOSTILE}}}}},
+        {"role": "user", "content": [], "tool_results": {HOSTILE: {
+            "content": [{"type": "text", "text": HOSTILE}], "isError": True}}},
+    ]}  # fmt: skip
+    (folder / "researcher.json").write_text(json.dumps(talk))
+    (folder / "supervisor.md").write_text(HOSTILE)
+    assert_sound(report.write(folder).read_text())
+    assert_sound(report.write_index(folder.parent).read_text())
+
+
+def _poison(value):
+    return {k: HOSTILE if isinstance(v, str) and k != "status" else v for k, v in value.items()}
+
+
+@pytest.mark.parametrize("name", ["results.json", "evaluations.jsonl", "final_scheduler.py"])
+def test_missing_file_is_said(folders, simulated, name):
+    folder = folders.make(count=5)
+    (folder / name).unlink()
+    text = report.write(folder).read_text()
+    assert_sound(text)
+    assert f"<li>{name}: " in text
+
+
+def test_damaged_files_and_null_fields_give_a_page(folders):
+    folder = folders.make(count=5)
+    whole = (folder / "results.json").read_text()
+    (folder / "researcher.json").write_text('{"messages": [1, null, {"role": 3, "content": "x"}')
+    (folder / "evaluations.jsonl").write_text('{"number": 1, "result": null}\nnot json\n[1]\n7\n')
+    values = json.loads(whole)
+    for broken in (
+        whole[:300],
+        "[]",
+        "{}",
+        json.dumps(dict.fromkeys(values)),
+        json.dumps({key: [] for key in values}),
+        json.dumps(dict.fromkeys(values, "text")),
+        json.dumps({key: {"held_out": {"mean_response_time": "fast"}} for key in values}),
+    ):
+        (folder / "results.json").write_text(broken)
+        text = report.write(folder).read_text()
+        assert_sound(text)
+        assert text.count("Not drawn") >= 3
+        assert "NaN" not in text and ">nan" not in text
+        assert_sound(report.write_index(folder.parent).read_text())
+
+
+def test_nearly_empty_folder_gives_a_page(tmp_path):
+    folder = tmp_path / "run_20260101_000000"
+    (folder / "candidates").mkdir(parents=True)
+    text = report.write(folder).read_text()
+    assert_sound(text)
+    assert text.count("Not drawn") == 5
+    assert "unfinished" in text
+
+
+def test_failed_run_says_why(folders, simulated):
+    folder = folders.make(count=5)
+    folders.change(folder, status="failed", reason="answered 529", final=None, verification=None)
+    text = report.write(folder).read_text()
+    assert "answered 529" in text
+    assert "No router was verified against LLQ" in text
+
+
+def test_flags_are_shown(folders):
+    folder = folders.make(count=5)
+    verification = {
+        "gain_evaluation": 0.5, "gain_held_out": 0.1, "overfitting": True, "no_gain": True,
+        "deterministic": False,
+    }  # fmt: skip
+    folders.change(folder, verification=verification, integrity={"ok": False, "checks": []})
+    words = [flag.word for flag in verdict.flags(data.read(folder))]
+    assert words == ["no gain shown", "overfitting", "not deterministic", "integrity"]
+    text = page.render(data.read(folder), report._plots(data.read(folder)))
+    assert "(10.0 % against 50.0 %)" in text
+    assert all(word in report.write_index(folder.parent).read_text() for word in words)
+
+
+def test_worse_router_is_not_praised(folders):
+    folder = folders.make(count=5)
+    folders.change(folder, verification={"gain_evaluation": 0.2, "gain_held_out": -0.05})
+    assert verdict.headline(data.read(folder)) == (
+        "The discovered router raises the mean response time by 5% against LLQ on requests it had "
+        "never seen (20% lower on the evaluation seeds)."
+    )
+
+
+def test_lines_for_the_solution_name_existing_images(folders, simulated):
+    folder = folders.make(count=5)
+    lines = report.draw_plots(folder)
+    images = [line.partition("](")[2].rstrip(")") for line in lines if line.startswith("![")]
+    assert len(images) == 5
+    assert all((folder / image).read_bytes().startswith(b"\x89PNG") for image in images)
+
+
+def test_image_of_an_earlier_report_does_not_stay(folders, simulated):
+    folder = folders.make(count=5)
+    report.draw_plots(folder)
+    (folder / "evaluations.jsonl").unlink()
+    report.draw_plots(folder)
+    assert not (folder / "plots" / "progress.png").exists()
+
+
+def test_index_compares_runs(folders, simulated):
+    first, second = folders.make(count=5), folders.make("run_20260109_101010", seed=3, count=5)
+    report.write(first)
+    text = report.write_index(folders.root).read_text()
+    assert_sound(text)
+    assert 'href="run_20260108_143022/report.html"' in text
+    assert "run_20260109_101010/report.html" not in text  # not written: no dead link
+    ratios = [verdict.ratio_to_llq(data.read(f), "held_out") for f in (first, second)]
+    assert all(f"{ratio:.3f}" in text for ratio in ratios)
+    assert f"is {min(ratios):.3f}" in text
+
+
+def test_command(folders, simulated, capsys, tmp_path):
+    folder = folders.make(count=5)
+    for argument, made in ((folder, "report.html"), (folders.root, "index.html")):
+        assert command.run(type("Arguments", (), {"folder": argument})) == 0
+        assert capsys.readouterr().out.strip() == str(argument / made)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for wrong in (empty, tmp_path / "absent"):
+        with pytest.raises(UsageError):
+            command.run(type("Arguments", (), {"folder": wrong}))
+
+
+def test_markup_escapes_all_but_markup():
+    made = element("p", "<b>", Html("<i>x</i>"), None, title='"<', hidden=None)
+    assert made == '<p title="&quot;&lt;">&lt;b&gt;<i>x</i></p>'
+
+
+def test_prose_keeps_headings_below_the_page_s():
+    assert prose.render("# a\n\n###### b", top=4) == "<h4>a</h4>\n<h6>b</h6>\n"
+
+
+def test_best_so_far_counts_full_evaluations_only(tmp_path: Path):
+    lines = [
+        {"number": n, "full": full, "result": {"status": status, "mean_response_time": mean}}
+        for n, full, status, mean in (
+            (1, True, "ok", 50.0), (2, False, "ok", 5.0), (3, True, "failed", 1.0),
+            (4, True, "ok", 60.0), (5, True, "ok", 40.0),
+        )
+    ]  # fmt: skip
+    (tmp_path / "evaluations.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+    assert data.read(tmp_path).best_so_far() == [(1, 50.0), (5, 40.0)]
