@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -84,6 +85,7 @@ def evaluate(
     jobs: int | None = None,
     progress: Progress | None = None,
     resolution: float | None = None,
+    cancelled: threading.Event | None = None,
 ) -> Evaluation:
     """Score a scheduler, with its ratio to LLQ on the same seeds, simulator and execution times.
 
@@ -97,6 +99,7 @@ def evaluate(
         jobs: worker processes; default one per core.
         progress: called with (seeds done, seeds in all).
         resolution: also write time series of the replicas, sampled every so many seconds.
+        cancelled: once set, the workers are killed and CancelledError is raised.
 
     Raises:
         UsageError: no such scheduler, no seeds.
@@ -113,6 +116,7 @@ def evaluate(
         jobs=jobs,
         progress=progress,
         resolution=resolution,
+        cancelled=cancelled,
     )
     if evaluation.statistics is None:
         return evaluation
@@ -137,6 +141,7 @@ def measure(
     jobs: int | None = None,
     progress: Progress | None = None,
     resolution: float | None = None,
+    cancelled: threading.Event | None = None,
 ) -> Evaluation:
     """``evaluate`` without the comparison to LLQ."""
     begun = time.monotonic()
@@ -178,7 +183,9 @@ def measure(
             folder=folder,
             resolution=resolution,
         )
-        failure = simulate(work, jobs=jobs, progress=progress, meanwhile=_import_statistics)
+        failure = simulate(
+            work, jobs=jobs, progress=progress, meanwhile=_import_statistics, cancelled=cancelled
+        )
         if failure is not None:
             return _ended(head, begun, failure=failure)
         return _scored(head, begun, work)

@@ -11,6 +11,7 @@ import resource
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -27,6 +28,10 @@ _LOOK_EVERY = 0.1  # seconds
 
 # What a worker needs of our environment. Keys of model providers and the like stay behind.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+class CancelledError(Exception):
+    """The workers were stopped because nobody waits for them any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +91,10 @@ class Worker:
 class Workers:
     """Workers under way; a context manager that leaves no process behind."""
 
-    def __init__(self, commands: Sequence[Command]) -> None:
+    def __init__(
+        self, commands: Sequence[Command], cancelled: threading.Event | None = None
+    ) -> None:
+        self._cancelled = cancelled
         self._selector = selectors.DefaultSelector()
         self.workers: list[Worker] = []
         try:
@@ -109,10 +117,16 @@ class Workers:
         self._selector.close()
 
     def events(self) -> Iterator[tuple[Worker, dict[str, Any] | None]]:
-        """Yield (worker, record) for every line and (worker, None) when a worker has ended."""
+        """Yield (worker, record) for every line and (worker, None) when a worker has ended.
+
+        Raises:
+            CancelledError: ``cancelled`` was set.
+        """
         while running := [worker for worker in self.workers if not worker.ended]:
             deadline = min(worker.deadline for worker in running)
             self._wait(max(0.0, deadline - time.monotonic()))
+            if self._cancelled is not None and self._cancelled.is_set():
+                raise CancelledError
             for worker in running:
                 exited = _has_exited(worker.process)  # looked at first: then no line is missed
                 for record in worker.read():

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ def simulate(
     jobs: int | None = None,
     progress: Progress | None = None,
     meanwhile: Callable[[], None] | None = None,
+    cancelled: threading.Event | None = None,
 ) -> Failure | None:
     """Simulate every seed into ``work.folder/seed_N``; the first failure ends all workers.
 

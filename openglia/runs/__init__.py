@@ -1,1 +1,1 @@
-"""One experiment: its folder, its record of evaluations, its results."""
+"""A run: its folder, the evaluator that scores, the record of what was measured, its results."""
