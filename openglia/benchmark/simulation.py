@@ -73,7 +73,7 @@ def simulate(
     commands = [_command(work, seeds[number::workers], number) for number in range(workers)]
     done = 0
     failure = None
-    with Workers(commands) as started:
+    with Workers(commands, cancelled) as started:
         if meanwhile is not None:
             meanwhile()
         for worker, record in started.events():

@@ -83,7 +83,7 @@ class Record:
 
     def source(self, record: Mapping[str, Any]) -> str:
         """The scheduler that a line is about."""
-        return (self._folder.path / record["candidate"]).read_text()
+        return (self._folder.path / str(record["candidate"])).read_text()
 
     def damaged(self) -> list[str]:
         """Candidates that are gone or are not what was evaluated, by file name."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
-from openglia.vidur.installation import install_embedded_layout, install_files
+
+_SCRIPTS = ("run_all.sh", "run_baseline.sh")
 
 
 def prepare(source: str | None = None) -> None:
@@ -17,8 +18,9 @@ def prepare(source: str | None = None) -> None:
         OpenGliaError: it cannot be written.
     """
     try:
-        install_embedded_layout()
-        install_files()
+        for name in _SCRIPTS:  # as setup.sh does: they may have been edited since
+            write_atomically(paths.VIDUR / name, (paths.ENVIRONMENT / name).read_bytes())
+            (paths.VIDUR / name).chmod(0o755)
         write_atomically(paths.WORKING_SCHEDULER, source or paths.STUB.read_bytes())
         publish_results(None, paths.SIMULATOR_RESULTS)
     except OSError as error:
