@@ -168,9 +168,7 @@ def neighbour(parameters: Parameters, random: Random, step: float) -> Parameters
     weights = [1.0 if isinstance(d, Number) else min(1.0, 4 * step) for d in dimensions]
     moved: dict[str, Any] = {}
     for dimension in random.choices(dimensions, weights, k=random.choice((1, 1, 2))):
-        moved[dimension.name] = dimension.move(
-            getattr(parameters, dimension.name), random, step
-        )
+        moved[dimension.name] = dimension.move(getattr(parameters, dimension.name), random, step)
         if isinstance(dimension, Choice):
             # What the new choice brings into use has no value yet.
             before = {d.name for d in dimensions}

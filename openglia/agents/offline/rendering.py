@@ -1,6 +1,6 @@
 """From a point of the family to a scheduler file that a person can read.
 
-The file holds only what its policy needs: ``templates`` has the parts, this module puts them together.
+The file holds only what its policy needs: ``templates`` has the parts, this module joins them.
 """
 
 import textwrap
@@ -8,6 +8,7 @@ from string import Template
 
 from openglia.agents.offline import templates
 from openglia.agents.offline.policy import MEANING, Parameters, describe
+from openglia.agents.offline.templates import Part
 
 _PRIORITY = {
     "arrival": "request.arrived_at",
@@ -31,10 +32,9 @@ _ADMITS = {
     "learned": "self._reserved[replica] + self.blocks_at_end(request) <= self._usable",
     "projected": "self.peak(replica, request) <= self._usable",
 }
-_BLOCKED = {
-    "no": ("held = self._request_queue[position:]  # all behind it wait too", "break"),
-    "yes": ("held.append(request)  # those behind it may still fit", "continue"),
-}
+# Of requests that do not fit, so many are held back before all behind them wait too. More than one:
+# those behind may overtake. The bound keeps a call cheap when thousands wait.
+_HELD = {"no": 1, "yes": 32}
 
 
 def render(parameters: Parameters) -> str:
@@ -42,20 +42,10 @@ def render(parameters: Parameters) -> str:
     parts = [part for part in templates.PARTS if part.needed(parameters)]
     text = Template(templates.FILE).substitute(
         summary=textwrap.fill(f"Policy: {describe(parameters)}.", 96),
-        imports="\nimport numpy as np" if parameters.learns else "",
-        constants=_block(_constants(parameters), indent=0),
+        imports="\nimport numpy as np\n" if parameters.learns else "",
+        constants="\n".join(_constants(parameters)),
         state=_block([line for part in parts for line in part.state]),
-        look_always=_block([line for part in parts for line in part.look], indent=12),
-        look_if_changed=_block(
-            [
-                *(["if present == self._in_flight[number]:", "    continue  # nothing completed"]
-                  if parameters.learns else []),
-                "self._in_flight[number] = present",
-                *(line for part in parts for line in part.look_if_changed),
-            ],
-            indent=12,
-        ),  # fmt: skip
-        blocked=_block(_BLOCKED[parameters.overtaking], indent=16),
+        look=_block(_look(parameters, parts), indent=12),
         order=MEANING["order", parameters.order],
         priority=_PRIORITY[parameters.order],
         load=MEANING["load", parameters.load],
@@ -68,12 +58,20 @@ def render(parameters: Parameters) -> str:
     return text.rstrip() + "\n"
 
 
+def _look(parameters: Parameters, parts: list[Part]) -> list[str]:
+    lines = [line for part in parts for line in part.look]
+    if parameters.learns:
+        lines += ["if present == self._in_flight[number]:", "    continue  # nothing completed"]
+    lines.append("self._in_flight[number] = present")
+    return lines + [line for part in parts for line in part.look_if_changed]
+
+
 def _block(lines: list[str] | tuple[str, ...], indent: int = 8) -> str:
     return "".join("\n" + " " * indent + line for line in lines)
 
 
 def _constants(parameters: Parameters) -> list[str]:
-    lines = []
+    lines = [f"HELD = {_HELD[parameters.overtaking]}  # requests held back before all wait"]
     if parameters.order == "aged_prompt":
         lines.append(f"AGE_WEIGHT = {parameters.age_weight:g}  # tokens per second of waiting")
     if parameters.admission == "cap":
@@ -92,4 +90,4 @@ def _constants(parameters: Parameters) -> list[str]:
         lines.append(f"CAUTION = {parameters.caution:g}  # standard deviations of the projection")
     if parameters.admission not in ("none", "cap"):
         lines.append(f"MARGIN = {parameters.margin:g}  # share of the blocks left free")
-    return ["", *lines] if lines else []
+    return lines

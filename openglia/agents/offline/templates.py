@@ -10,43 +10,63 @@ FILE = '''\
 
 $summary
 """
+
+from bisect import insort
 $imports
 from vidur.entities import Request
 from vidur.scheduler.global_scheduler.base_global_scheduler import BaseGlobalScheduler
+
 $constants
 
 
 class AIGlobalScheduler(BaseGlobalScheduler):
     def __init__(self, *arguments, **options) -> None:
         super().__init__(*arguments, **options)
-        self._in_flight = dict.fromkeys(self._replica_schedulers, 0)$state
+        self._in_flight = dict.fromkeys(self._replica_schedulers, 0)  # requests there
+        self._in_order = 0  # requests at the front of the queue that are sorted$state
 
     def schedule(self) -> list[tuple[int, Request]]:
         if not self._request_queue:
             return []
         self.look()
-        self._request_queue.sort(key=self.priority)
-        placements, held = [], []
-        for position, request in enumerate(self._request_queue):
+        self.enqueue()
+        placements, held = [], 0
+        while held < min(HELD, len(self._request_queue)):
+            request = self._request_queue[held]
             # A replica with nothing to do takes any request, so nobody waits for ever.
             replicas = [
                 replica
                 for replica, busy in self._in_flight.items()
                 if not busy or self.admits(replica, request)
             ]
-            if not replicas:$blocked
+            if not replicas:
+                held += 1
+                continue
             replica = min(replicas, key=lambda replica: (self.load(replica, request), replica))
             self.place(replica, request)
-            placements.append((replica, request))
-        self._request_queue[:] = held
+            placements.append((replica, self._request_queue.pop(held)))
+        self._in_order = len(self._request_queue)
         return placements
 
+    def enqueue(self) -> None:
+        """Put what has arrived since the last call where it belongs in the queue."""
+        arrived = self._request_queue[self._in_order :]
+        del self._request_queue[self._in_order :]
+        for request in arrived:
+            insort(self._request_queue, request, key=self.priority)
+
     def priority(self, request: Request) -> tuple[float, int]:
-        """Who has the least goes first: $order."""
+        """Whoever has the least goes first.
+
+        Here: $order.
+        """
         return ($priority, request.id)
 
     def load(self, replica: int, request: Request) -> float:
-        """Of the replicas that admit a request, the one with the least gets it: $load."""
+        """Of the replicas that admit a request, the one with the least gets it.
+
+        Here: $load.
+        """
         return $load_value
 
     def admits(self, replica: int, request: Request) -> bool:
@@ -56,12 +76,12 @@ class AIGlobalScheduler(BaseGlobalScheduler):
     def look(self) -> None:
         """Bring what is known of the replicas up to date."""
         for number, replica in self._replica_schedulers.items():
-            present = replica.num_pending_requests + len(replica._allocation_map)$look_always$look_if_changed
+            present = replica.num_pending_requests + len(replica._allocation_map)$look
 
     def place(self, replica: int, request: Request) -> None:
         """Count the request as there."""
         self._in_flight[replica] += 1$place
-$methods'''  # noqa: E501
+$methods'''
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +161,9 @@ PARTS = (
             "self._placed = {replica: [] for replica in self._replica_schedulers}",
             "self._prompts = dict.fromkeys(self._replica_schedulers, np.zeros(0, int))",
             "self._produced = dict.fromkeys(self._replica_schedulers, np.zeros(0, int))",
-            "self._outputs = []  # lengths of the outputs of completed requests, tokens",
+            "self._completed = 0",
+            "self._output_tokens = 0  # of the completed requests",
+            "self._outputs = np.zeros(LONGEST, int)  # how many of them had which output",
         ),
         look_if_changed=("self.collect(number)",),
         place=("self._placed[replica].append((request, request.num_prefill_tokens))",),
@@ -154,7 +176,10 @@ PARTS = (
         running = []
         for request, prompt in self._placed[replica]:
             if request.completed:
-                self._outputs.append(max(1, request.num_processed_tokens - prompt))
+                output = request.num_processed_tokens - prompt
+                self._completed += 1
+                self._output_tokens += output
+                self._outputs[min(output, LONGEST - 1)] += 1
             else:
                 running.append((request, prompt))
         self._placed[replica] = running
@@ -168,8 +193,8 @@ PARTS = (
         needed=_uses_mean,
         state=("self._mean_output = FIRST_GUESS  # tokens",),
         look_if_changed=(
-            "if self._outputs:",
-            "    self._mean_output = float(np.mean(self._outputs))",
+            "if self._completed:",
+            "    self._mean_output = self._output_tokens / self._completed",
         ),
     ),
     Part(
@@ -223,18 +248,16 @@ PARTS = (
         """
         lengths = np.arange(LONGEST)
         guess = 2.0 * np.exp(-lengths / FIRST_GUESS)
-        outputs = np.array(self._outputs, dtype=int).clip(0, LONGEST - 1)
-        ended = np.bincount(outputs, minlength=LONGEST)
         still = np.bincount(np.concatenate(list(self._produced.values())), minlength=LONGEST)
-        at_risk = np.cumsum((ended + still)[::-1])[::-1] + guess
-        hazard = (ended + guess / FIRST_GUESS) / np.maximum(at_risk, 1e-9)
+        at_risk = np.cumsum((self._outputs + still)[::-1])[::-1] + guess
+        hazard = (self._outputs + guess / FIRST_GUESS) / np.maximum(at_risk, 1e-9)
         survival = np.cumprod(np.concatenate([[1.0], 1 - hazard[:-1].clip(0, 0.9)])) + 1e-12
         return survival[np.minimum(lengths + AHEAD[:, None], LONGEST - 1)] / survival
 
     def project(self, replica: int) -> None:
         """Project the blocks that the requests on the replica will hold."""
-        if len(self._outputs) > 1.1 * self._learnt_from + 10:
-            self._learnt_from = len(self._outputs)
+        if self._completed > 1.1 * self._learnt_from + 10:
+            self._learnt_from = self._completed
             self._stay = self.survival()
             self._newcomer = None
         stay = self._stay[:, self._produced[replica]]
