@@ -94,6 +94,38 @@ def random_case(number: int, seed: int) -> Case:
     return Case(f"random-{seed}-{number}", cluster(scheduler, replicas), trace, router, number)
 
 
+def named_cases() -> list[Case]:
+    """The cases that are recorded: each router, each replica scheduler, each kind of stress."""
+    starved = {"num_blocks": 140}
+    long_prompts = replace(SARATHI, chunk_size=64)
+    narrow = replace(SARATHI, chunk_size=16, num_blocks=200)  # decodes alone can fill a chunk
+    rng = np.random.default_rng(20260101)
+    cases = []
+
+    def add(name, scheduler, replicas, router, trace):
+        cases.append(Case(name, cluster(scheduler, replicas), trace, router, len(cases)))
+
+    for base in (SARATHI, VLLM):
+        kind = base.type
+        for router in (*ROUTERS, "hold_back.py", "reorder.py"):
+            name = f"{kind}-{router.removesuffix('.py')}"
+            add(name, base, 3, router, draw_trace(rng, 150, 12.0))
+        for router in ("llq", "reorder.py"):
+            name = f"{kind}-starved-{router.removesuffix('.py')}"
+            add(name, replace(base, **starved), 2, router, draw_trace(rng, 150, 8.0, 150, 250))
+        burst = draw_trace(rng, 120, 8.0)
+        burst = replace(burst, arrived_at=np.repeat([0.0, 1.5, 1.6], 40))
+        add(f"{kind}-burst", replace(base, num_blocks=200), 4, "llq", burst)
+        # Equal requests at equal times: every batch of every replica ends in a tie.
+        equal = Trace(np.repeat([0.5, 2.0], 40), np.full(80, 100), np.full(80, 60))
+        add(f"{kind}-ties", replace(base, num_blocks=160), 4, "round_robin", equal)
+        too_long = replace(draw_trace(rng, 20, 8.0), num_prefill_tokens=np.full(20, 1500))
+        add(f"{kind}-stuck", replace(base, num_blocks=80), 2, "llq", too_long)
+    add("sarathi-chunks", long_prompts, 2, "llq", draw_trace(rng, 150, 6.0, 400, 60))
+    add("sarathi-narrow", narrow, 2, "llq", draw_trace(rng, 150, 6.0, 60, 120))
+    return cases
+
+
 def run_engine(case: Case, times) -> dict:
     """The engine's results in the form of ``vidur_process``."""
     random.seed(case.seed)
@@ -109,8 +141,8 @@ def run_engine(case: Case, times) -> dict:
     return {name: getattr(records, name) for name in FIELDS} | {"end_time": simulation.end_time}
 
 
-def run_vidur(cases: list[Case], commit: str) -> list[dict]:
-    """Vidur's results; the predictors of the cases' one profile must have been trained."""
+def run_vidur(cases: list[Case], commit: str, tables: Path | None = None) -> list[dict]:
+    """Vidur's results, by ``tables`` or by the trained predictors of the cases' one profile."""
     from openglia.vidur import command, predictors, tree
 
     with tempfile.TemporaryDirectory() as name:
@@ -138,10 +170,13 @@ def run_vidur(cases: list[Case], commit: str) -> list[dict]:
             )
         results = place / "results.json"
         subprocess.run(
-            [sys.executable, "-P", str(HERE / "vidur_process.py"), str(results)],
+            [
+                *(sys.executable, "-P", str(HERE / "vidur_process.py"), str(results)),
+                *([str(tables)] if tables else []),
+            ],
             input=json.dumps(jobs),
             text=True,
-            cwd=predictors.folder(cases[0].cluster),
+            cwd=place if tables else predictors.folder(cases[0].cluster),
             env=predictors.simulation_environment(place),
             check=True,
         )
