@@ -98,7 +98,9 @@ class Turns:
                 trouble, hopeless, wait = _one_line(error), _is_hopeless(error), retry_after(error)
             else:
                 if reply.stop_reason == LlmStopReason.CANCELLED:
-                    raise asyncio.CancelledError  # fast-agent made a message of it
+                    # fast-agent made an answer of what had come before the cancellation.
+                    self._journal.forget_failed_answer()
+                    raise asyncio.CancelledError
                 if reply.stop_reason not in (LlmStopReason.ERROR, LlmStopReason.TIMEOUT):
                     return reply
                 self._journal.forget_failed_answer()

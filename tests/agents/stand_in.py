@@ -61,6 +61,7 @@ class StandIn:
         }
         self.requests = []  # (agent, body) in order
         self.hanging = threading.Event()
+        self._closing = False
 
     def of(self, agent):
         return [body for name, body in self.requests if name == agent]
@@ -74,6 +75,7 @@ class StandIn:
         return self
 
     def __exit__(self, *_):
+        self._closing = True
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
@@ -216,7 +218,8 @@ class StandIn:
             return True
         if reply.hang:
             self.hanging.set()
-            await asyncio.sleep(3600)
+            while not self._closing and request.transport is not None:
+                await asyncio.sleep(0.02)
         return False
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -75,14 +76,19 @@ def test_a_signal_in_a_command_ends_the_run_in_good_order(lab, number):
 
 def test_a_signal_in_a_call_of_the_model_ends_the_run_in_good_order(lab):
     with StandIn([run("echo before"), say("A part", hang=True)]) as server:
-        process = start(lab, server)
-        wait_for(server.hanging.is_set, process)
-        process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=30)
 
-    assert json.loads(output.splitlines()[-1])[0] == "interrupted"
-    assert "Traceback" not in errors
+        def send():
+            assert server.hanging.wait(60)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        outcome = lab.discover(server)
+        sender.join()
+
+    assert (outcome.status, outcome.reason) == ("interrupted", "interrupted by SIGTERM")
     assert json.loads(lab.read("researcher.json"))["messages"][-1]["role"] == "user"
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_a_killed_process_leaves_what_was_said(lab):
