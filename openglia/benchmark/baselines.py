@@ -7,6 +7,7 @@ a seed; change one of them and it is measured anew. Only evaluation seeds are st
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from openglia.benchmark.definition import Benchmark
@@ -68,7 +69,7 @@ def ratio_to_yardstick(
     if evaluation.statistics is None:
         raise OpenGliaError("a failed evaluation has no ratio")
     means = yardstick_means(evaluation, benchmark, jobs=jobs)
-    return evaluation.statistics.mean_response_time / (sum(means) / len(means))
+    return evaluation.statistics.mean_response_time / fmean(means)
 
 
 def yardstick_means(

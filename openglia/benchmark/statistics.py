@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def summarise(requests: Sequence[pd.DataFrame]) -> Statistics:
         answered["request_num_decode_tokens"] - 1
     )
     return Statistics(
-        mean_response_time=float(np.mean(per_seed)),
+        mean_response_time=fmean(per_seed),
         interval=bootstrap_interval(per_seed),
         per_seed=tuple(per_seed),
         p50=float(p50),

@@ -1,0 +1,73 @@
+"""Baselines: measured, stored under what they depend on, never for held-out seeds."""
+
+import json
+
+import pytest
+
+from openglia.benchmark import baselines
+from openglia.benchmark.baselines import (
+    measure_baselines,
+    ratio_to_yardstick,
+    store_path,
+    stored,
+)
+from openglia.benchmark.evaluation import evaluate, measure
+from openglia.errors import OpenGliaError
+
+
+def test_all_are_measured_and_stored(tiny):
+    found = measure_baselines(tiny, seeds=[0, 1])
+    assert list(found) == ["random", "round_robin", "lor", "llq"]
+    times = found["llq"].execution_times
+    kept = stored(tiny, "embedded", times)
+    for name, evaluation in found.items():
+        assert list(kept[name].values()) == list(evaluation.statistics.per_seed)
+        assert list(kept[name]) == ["0", "1"]
+
+
+def test_ratio_is_to_the_same_seeds(tiny):
+    evaluation = measure("builtin:round_robin", tiny, seeds=[2, 0])
+    llq = measure("builtin:llq", tiny, seeds=[2, 0])
+    expected = evaluation.statistics.mean_response_time / llq.statistics.mean_response_time
+    assert ratio_to_yardstick(evaluation, tiny) == pytest.approx(expected, rel=1e-12)
+
+
+def test_stored_figures_are_used_and_only_missing_seeds_measured(tiny, monkeypatch):
+    measure_baselines(tiny, seeds=[0])
+    calls = []
+
+    def spy(scheduler, benchmark, **options):
+        calls.append((scheduler, list(options["seeds"])))
+        return measure(scheduler, benchmark, **options)
+
+    monkeypatch.setattr(baselines, "measure", spy)
+    monkeypatch.setattr(baselines, "_measured", {})  # as in a new process
+    evaluate("builtin:random", tiny, seeds=[0])
+    assert calls == []
+    evaluate("builtin:random", tiny, seeds=[0, 1])
+    assert calls == [("builtin:llq", [1])]
+
+
+def test_figures_of_other_code_do_not_hold(tiny):
+    found = measure_baselines(tiny, seeds=[0])["llq"]
+    path = store_path(tiny, "embedded", found.execution_times)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"code": "another"}))
+    assert stored(tiny, "embedded", found.execution_times) == {}
+    path.write_text("{")
+    assert stored(tiny, "embedded", found.execution_times) == {}
+
+
+def test_held_out_figures_are_not_stored(tiny, cache):
+    evaluate("builtin:random", tiny, seeds=[77, 0])
+    text = "".join(path.read_text() for path in (cache / "baselines").iterdir())
+    assert '"0"' in text
+    assert '"77"' not in text
+
+
+def test_vidur_without_a_measured_llq_says_how_to_get_it(tiny):
+    from dataclasses import replace
+
+    evaluation = replace(measure("builtin:random", tiny, seeds=[0]), simulator="vidur")
+    with pytest.raises(OpenGliaError, match="openglia baseline --benchmark tiny --simulator vidur"):
+        ratio_to_yardstick(evaluation, tiny)

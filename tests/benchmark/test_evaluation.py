@@ -1,0 +1,157 @@
+"""Scores are what the requests say; whatever goes wrong gives a reason and no score."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from openglia.benchmark import simulation
+from openglia.benchmark.evaluation import choose_simulator, evaluate, measure
+from openglia.benchmark.tables import evaluation_table
+from openglia.errors import OpenGliaError, UsageError
+
+
+def test_score_agrees_with_the_files(tiny, router, tmp_path):
+    out = tmp_path / "results"
+    seen = []
+    result = evaluate(
+        router("first"),
+        tiny,
+        output_dir=out,
+        progress=lambda done, total: seen.append((done, total)),
+        resolution=1.0,
+    )
+    line = result.to_json()
+    assert line["status"] == "ok"
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert {path.name for path in out.iterdir()} - {"router.log"} == {"seed_0", "seed_1", "seed_2"}
+    tables = [pd.read_csv(out / f"seed_{seed}" / "request_metrics.csv") for seed in range(3)]
+    means = [float(np.mean(table["completed_at"] - table["arrived_at"])) for table in tables]
+    assert line["per_seed"] == pytest.approx(means, rel=1e-12)
+    assert line["mean_response_time"] == pytest.approx(sum(means) / 3, rel=1e-12)
+    low, high = line["interval"]
+    assert min(means) <= low <= line["mean_response_time"] <= high <= max(means)
+    everything = np.concatenate([table["request_e2e_time"] for table in tables])
+    assert line["p99"] == pytest.approx(np.percentile(everything, 99))
+    ttft = np.concatenate([table["first_token_at"] - table["arrived_at"] for table in tables])
+    assert line["ttft_mean"] == pytest.approx(ttft.mean())
+    assert 0 < line["kv_use_mean"] < 1
+    assert (out / "seed_0" / "replica_metrics.csv.gz").exists()
+    # Three replicas stay idle, so LLQ must be better.
+    assert line["ratio_to_llq"] > 1.01
+    assert line["full"] is True
+    json.dumps(line, allow_nan=False)
+
+
+def test_llq_written_as_a_router_is_the_baseline(tiny, router):
+    written = evaluate(router("llq"), tiny)
+    builtin = evaluate("builtin:llq", tiny)
+    assert written.statistics == builtin.statistics
+    assert written.ratio_to_llq == 1.0
+    assert builtin.ratio_to_llq == 1.0
+    assert len(written.scheduler) == 12
+    assert builtin.scheduler == "builtin:llq"
+
+
+def test_score_does_not_depend_on_the_number_of_workers(tiny):
+    one = measure("builtin:random", tiny, jobs=1)
+    three = measure("builtin:random", tiny, jobs=3)
+    assert one.statistics == three.statistics
+
+
+def test_part_of_a_benchmark_is_not_full(tiny):
+    part = measure("builtin:llq", tiny, seeds=[1])
+    assert (part.full, part.seeds) == (False, (1,))
+    assert part.to_json()["interval"] is None
+    shorter = measure("builtin:llq", replace(tiny, duration=10.0))
+    assert shorter.full is False
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "reason"),
+    [
+        ("raises", "exception", "no idea where to send it"),
+        ("nowhere", "invalid-placement", "17"),
+        ("holds", "never-completed", ""),
+        ("peeks", "rules", "num_decode_tokens"),
+    ],
+)
+def test_a_bad_router_gets_a_reason_and_no_score(tiny, router, name, rule, reason):
+    line = evaluate(router(name), tiny).to_json()
+    assert line["status"] == "failed"
+    assert line["rule"] == rule
+    assert reason in line["reason"]
+    assert "\n" not in line["reason"]
+    assert "mean_response_time" not in line
+    assert "ratio_to_llq" not in line
+    assert "FAILED" in evaluation_table(line)
+
+
+def test_traceback_shows_the_routers_line(tiny, router):
+    line = evaluate(router("raises"), tiny).to_json()
+    assert 'raise ValueError("no idea where to send it")' in line["detail"]
+    assert len(line["detail"].splitlines()) <= 20
+
+
+def test_endless_router_runs_out_of_time(tiny, router):
+    limits = replace(tiny.limits, simulation_seconds=1.0)
+    line = evaluate(router("endless"), replace(tiny, limits=limits), seeds=[0]).to_json()
+    assert (line["status"], line["rule"]) == ("failed", "timeout")
+
+
+def test_crash_of_the_simulator_is_no_score(tiny, monkeypatch):
+    monkeypatch.setitem(simulation.WORKERS, "embedded", "openglia.no_such_worker")
+    line = evaluate("builtin:llq", tiny).to_json()
+    assert (line["status"], line["rule"]) == ("failed", "crash")
+    assert "exit status 1" in line["reason"]
+    assert "no_such_worker" in line["detail"]
+
+
+def test_worker_that_writes_nothing_is_no_score(tiny, monkeypatch):
+    monkeypatch.setitem(simulation.WORKERS, "embedded", "this")  # the Zen of Python, status 0
+    line = evaluate("builtin:llq", tiny).to_json()
+    assert (line["status"], line["rule"]) == ("failed", "crash")
+    assert "without a result" in line["reason"]
+
+
+def test_earlier_results_are_removed_and_nothing_else(tiny, router, tmp_path):
+    out = tmp_path / "results"
+    (out / "seed_9").mkdir(parents=True)
+    (out / "notes.txt").write_text("mine")
+    measure("builtin:llq", tiny, seeds=[0], output_dir=out)
+    assert not (out / "seed_9").exists()
+    assert (out / "seed_0" / "request_metrics.csv").exists()
+    assert (out / "notes.txt").read_text() == "mine"
+    evaluate(router("raises"), tiny, seeds=[0], output_dir=out)
+    assert not (out / "seed_0" / "summary.json").exists()
+
+
+def test_held_out_traces_are_not_left_behind(tiny, cache):
+    measure("builtin:llq", tiny, seeds=[0, 77])
+    names = {path.name for path in cache.rglob("seed_*.csv")}
+    assert names == {"seed_0.csv"}
+
+
+def test_wrong_calls_are_refused(tiny, tmp_path):
+    with pytest.raises(UsageError, match="no scheduler can be read"):
+        evaluate(str(tmp_path / "absent.py"), tiny)
+    with pytest.raises(UsageError, match="no seeds"):
+        evaluate("builtin:llq", tiny, seeds=[])
+    with pytest.raises(UsageError, match="no simulator 'fast'"):
+        choose_simulator("fast")
+    assert choose_simulator("auto") == "embedded"
+
+
+def test_missing_vidur_is_an_error(monkeypatch):
+    monkeypatch.setattr("openglia.vidur.installation.is_installed", lambda: False)
+    with pytest.raises(OpenGliaError, match="Vidur is not installed"):
+        choose_simulator("vidur")
+
+
+def test_scheduler_may_be_no_text(tiny, tmp_path):
+    path = Path(tmp_path / "binary.py")
+    path.write_bytes(b"\xff\xfe\x00")
+    assert evaluate(str(path), tiny).to_json()["rule"] == "rules"
