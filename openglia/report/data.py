@@ -96,8 +96,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The run's identifier."""
-        return text(self.results, "run_id") or self.folder.name
+        """The folder's name, which tells runs apart even where results.json is missing."""
+        return self.folder.name
 
     @property
     def status(self) -> str:

@@ -19,15 +19,15 @@ def render(runs: Sequence[Run], folder: Path) -> str:
     """The whole page as HTML text; links are relative to ``folder``."""
     rows = [_row(run, folder) for run in sorted(runs, key=lambda run: run.name, reverse=True)]
     best = min(
-        (run for run in runs if verdict.ratio_to_llq(run, "held_out") is not None),
+        (run for run in runs if _is_credible(run)),
         key=lambda run: verdict.ratio_to_llq(run, "held_out") or 0.0,
         default=None,
     )
     words = f"{len(runs)} run{'s' if len(runs) != 1 else ''}"
     headline = (
-        "None of them was verified against LLQ."
+        "None of them was verified against LLQ without a flag."
         if best is None
-        else f"The lowest ratio to LLQ on held-out seeds is "
+        else "The lowest ratio to LLQ on held-out seeds, among runs without flags, is "
         f"{units.ratio(verdict.ratio_to_llq(best, 'held_out'))}, by {best.name}."
     )
     body = join(
@@ -52,6 +52,11 @@ def render(runs: Sequence[Run], folder: Path) -> str:
         ]
     )
     return document("Runs – OpenGLIA", style(), body)
+
+
+def _is_credible(run: Run) -> bool:
+    """Verified against LLQ, and nothing speaks against the figures."""
+    return verdict.ratio_to_llq(run, "held_out") is not None and not verdict.flags(run)
 
 
 def _row(run: Run, folder: Path) -> list[Html | str]:

@@ -41,7 +41,7 @@ def measure(run: Run) -> Mapping[str, Any]:
         raise NotMeasured("there is no final_scheduler.py")
     benchmark = _benchmark(run)
     seed = median_seed(per_seed(at(run.results, "baselines", "llq", "evaluation")))
-    if seed not in benchmark.seeds:
+    if seed is None or seed not in benchmark.seeds:
         seed = benchmark.seeds[0]
     key = {
         "format": FORMAT,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from openglia.report.markup import Html
+from openglia.report.markup import Html, element
 from openglia.report.source import highlight
 
 DEEPEST_HEADING = 6
@@ -12,14 +12,16 @@ DEEPEST_HEADING = 6
 
 @cache
 def _parser() -> Any:
-    """CommonMark with tables. No raw HTML, and no images: the page loads nothing."""
+    """CommonMark with tables. No raw HTML; of images only the words, as the page loads nothing."""
     from markdown_it import MarkdownIt
 
     options = {
         "html": False,
         "highlight": lambda code, language, _: str(highlight(code, language or "text")),
     }
-    return MarkdownIt("commonmark", options).enable("table").disable("image")
+    parser = MarkdownIt("commonmark", options).enable("table")
+    parser.add_render_rule("image", _image_words)
+    return parser
 
 
 def render(markdown: str, *, top: int = 3) -> Html:
@@ -31,6 +33,10 @@ def render(markdown: str, *, top: int = 3) -> Html:
     tokens = parser.parse(markdown)
     _shift_headings(tokens, top - 1)
     return Html(parser.renderer.render(tokens, parser.options, {}))
+
+
+def _image_words(_: Any, tokens: Sequence[Any], place: int, *__: Any) -> str:
+    return str(element("span", f"[image: {tokens[place].content}]", class_="small"))
 
 
 def _shift_headings(tokens: Sequence[Any], by: int) -> None:

@@ -56,8 +56,8 @@ def results_part(run: Run, plots: Sequence[Plot | Absent]) -> Html:
             "p",
             "Simulated time; intervals are bootstrapped over seeds. p50, p90, p99: percentiles of "
             "the response time. TTFT: time to first token. TPOT: time per output token. Held: time "
-            "from arrival until the router placed the request. Restarted: requests evicted from the "
-            "KV cache at least once. KV use: blocks in use, mean over time and replicas.",
+            "from arrival until the router placed the request. Restarted: requests evicted from "
+            "the KV cache at least once. KV use: blocks in use, mean over time and replicas.",
             class_="small",
         )
     )

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from openglia.report import data
+from openglia.report.measured import NotMeasured
+
 SEEDS = list(range(10))
 HELD_OUT = list(range(100, 110))
 MEANS = {"random": 74.0, "round_robin": 63.0, "lor": 56.0, "llq": 54.6, "stub": 74.2, "final": 25.1}
@@ -217,9 +220,20 @@ def folders(tmp_path: Path) -> Folder:
 @pytest.fixture
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in for simulating one seed again, which other tests cover."""
-    monkeypatch.setattr(
-        "openglia.report.measured.measure", lambda run: measured(random.Random(2), {})
-    )
+
+    def measure(run: data.Run) -> dict[str, Any]:
+        if run.final_source is None:
+            raise NotMeasured("there is no final_scheduler.py")
+        return measured(random.Random(2), {})
+
+    monkeypatch.setattr("openglia.report.measured.measure", measure)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the drawing out, which costs seconds, where a test is not about plots."""
+    monkeypatch.setattr("openglia.report.parts.inline_svg", lambda plot: None)
+    monkeypatch.setattr("openglia.report.drawing.png", lambda plot: b"\x89PNG")
 
 
 @pytest.fixture

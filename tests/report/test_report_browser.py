@@ -23,7 +23,7 @@ def test_pages_at_both_widths_and_in_both_schemes(folders):
     folder = folders.make()
     half = folders.root / "run_20260101_000000"
     (half / "candidates").mkdir(parents=True)
-    pages = {report.write(folder): PLOTS, report.write(half): PLOTS[3:]}
+    pages = {report.write(folder): PLOTS, report.write(half): []}
     pages[report.write_index(folders.root)] = []
     asyncio.run(_look(pages))
 
