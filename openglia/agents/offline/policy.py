@@ -172,11 +172,11 @@ def neighbour(parameters: Parameters, random: Random, step: float) -> Parameters
         if isinstance(dimension, Choice):
             # What the new choice brings into use has no value yet.
             before = {d.name for d in dimensions}
-            candidate = replace(parameters, **moved)
+            candidate = _with(parameters, moved)
             for fresh in in_use(candidate):
                 if fresh.name not in before:
                     moved.setdefault(fresh.name, fresh.sample(random))
-    return canonical(replace(parameters, **moved))
+    return canonical(_with(parameters, moved))
 
 
 def alternatives(parameters: Parameters, random: Random) -> Iterator[tuple[str, Parameters]]:
@@ -190,16 +190,16 @@ def alternatives(parameters: Parameters, random: Random) -> Iterator[tuple[str, 
             if dimension.low == 0 and value:
                 yield (
                     f"without {dimension.name} (0 instead of {value:g})",
-                    canonical(replace(parameters, **{dimension.name: 0})),
+                    canonical(_with(parameters, {dimension.name: 0})),
                 )
             continue
         for option in dimension.options:
             if option == value:
                 continue
-            changed = replace(parameters, **{dimension.name: option})
+            changed = _with(parameters, {dimension.name: option})
             before = {d.name for d in in_use(parameters)}
             fresh = {d.name: d.sample(random) for d in in_use(changed) if d.name not in before}
-            yield f"{dimension.name} {option}", canonical(replace(changed, **fresh))
+            yield f"{dimension.name} {option}", canonical(_with(changed, fresh))
 
 
 def canonical(parameters: Parameters) -> Parameters:
@@ -210,7 +210,11 @@ def canonical(parameters: Parameters) -> Parameters:
         for field in fields(parameters)
         if field.name not in used
     }
-    return replace(parameters, **changed)
+    return _with(parameters, changed)
+
+
+def _with(parameters: Parameters, values: dict[str, Any]) -> Parameters:
+    return replace(parameters, **values)
 
 
 def describe(parameters: Parameters) -> str:

@@ -11,8 +11,9 @@ is measured on the *full* benchmark, and only full measurements decide. The phas
 An ablation that beats the best takes its place: the rest of the budget starts from there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Literal
 
@@ -107,7 +108,7 @@ class Search:
         for number in range(count):
             options = policy.ADMISSION.options
             admission = options[number % len(options)]
-            drawn = self._fresh(lambda a=admission: policy.sample(self._random, admission=a))
+            drawn = self._fresh(partial(policy.sample, self._random, admission=admission))
             if drawn is not None:
                 yield Trial(drawn, False, "explore", "drawn from the whole family")
 
@@ -115,14 +116,14 @@ class Search:
         for number in range(count):
             parents = [p for _, p in self.ranking(full=False)[:PARENTS]]
             if not parents or self._random.random() < FRESH_STARTS:
-                drawn = self._fresh(lambda: policy.sample(self._random))
+                drawn = self._fresh(partial(policy.sample, self._random))
                 reason = "a fresh start"
             else:
                 step = first_step * (LAST_STEP / first_step) ** (number / count)
                 # The best is tried most; the others keep the search from narrowing too soon.
                 weights = [2.0**-rank for rank in range(len(parents))]
                 parent = self._random.choices(parents, weights)[0]
-                drawn = self._fresh(lambda p=parent, s=step: policy.neighbour(p, self._random, s))
+                drawn = self._fresh(partial(policy.neighbour, parent, self._random, step))
                 reason = f"near {policy.describe(parent)}"
             if drawn is not None:
                 yield Trial(drawn, False, "climb", reason)
@@ -151,18 +152,18 @@ class Search:
                 step = LAST_STEP
                 while spent < count and self.best[1] == base:
                     near = self._fresh(
-                        lambda p=base, s=step: policy.neighbour(p, self._random, s), full=True
+                        partial(policy.neighbour, base, self._random, step), full=True
                     )
                     if near is None:
                         return
                     spent += 1
                     yield Trial(near, True, "climb", "a fine step from the best")
 
-    def _fresh(self, draw, *, full: bool = False) -> Parameters | None:  # noqa: ANN001
+    def _fresh(self, draw: Callable[[], Parameters], *, full: bool = False) -> Parameters | None:
         """A router that was not measured yet; None if none is found."""
         known = {m.trial.parameters for m in self.measurements if m.trial.full or not full}
         for _ in range(50):
-            drawn: Parameters = draw()
+            drawn = draw()
             if drawn not in known:
                 return drawn
         return None
