@@ -1,4 +1,4 @@
-"""Records results of the real Vidur for the exactness tests: ``python tests/simulator/record_vidur.py``.
+"""Records results of the real Vidur: ``python tests/simulator/record_vidur.py``.
 
 Needs an installed Vidur (``./setup.sh``). Trains predictors on a small profile of ours (a minute,
 kept in ``environment/cache``), runs Vidur on the named cases of ``vidur_cases.py``, and writes

@@ -15,6 +15,7 @@ import json
 import logging
 import random
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,7 @@ def run(case):
     np.random.seed(case["seed"])
     simulator = Simulator(config)
     atexit.unregister(simulator._write_output)
+    started = time.perf_counter()
     try:
         simulator.run()
     except AssertionError as error:
@@ -67,6 +69,7 @@ def run(case):
         "num_restarts": [int(request._num_restarts) for request in requests],
         "replica_id": [int(request.replica_id) for request in requests],
         "end_time": float(simulator._time),
+        "loop_seconds": time.perf_counter() - started,
     }
 
 

@@ -1,0 +1,152 @@
+"""The worker: what it writes, and how it reports a router that misbehaves."""
+
+import csv
+import gzip
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.paths import ROOT
+from openglia.simulator.results import REPLICA_COLUMNS, REQUEST_COLUMNS
+
+CLUSTER = Cluster(
+    replicas=2,
+    gpu="A10",
+    model="Llama-3-8B",
+    max_tokens=1024,
+    replica_scheduler=ReplicaScheduler(type="sarathi", num_blocks=100, chunk_size=128),
+)
+HEAD = """
+import os, random, sys, time
+from vidur.scheduler.global_scheduler.base_global_scheduler import BaseGlobalScheduler
+
+COUNT = [0]
+
+class AIGlobalScheduler(BaseGlobalScheduler):
+    def schedule(self):
+        COUNT[0] += 1
+        placements = [(random.randint(0, 1), request) for request in self._request_queue]
+        self._request_queue.clear()
+"""
+
+
+def work(folder: Path, source: str, seeds=(0, 1), resolution=None, **limits):
+    scheduler = source
+    if not source.startswith("builtin:"):
+        file = folder / "router.py"
+        file.write_text(source)
+        scheduler = str(file)
+    traces = {}
+    for seed in seeds:
+        trace = folder / f"{seed}.csv"
+        rows = "".join(f"{0.25 * i},{60 + 9 * i},{30 + i}\n" for i in range(30))
+        trace.write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n" + rows)
+        traces[str(seed)] = str(trace)
+    job = {
+        "scheduler": scheduler,
+        "cluster": asdict(CLUSTER),
+        "limits": asdict(Limits(**limits)),
+        "traces": traces,
+        "output_dir": str(folder / "out"),
+        "resolution": resolution,
+    }
+    (folder / "job.json").write_text(json.dumps(job))
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "openglia.simulator.worker", str(folder / "job.json")],
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_files_of_a_clean_job(tmp_path):
+    process = work(
+        tmp_path, HEAD + "        print('call')\n        return placements", resolution=1.0
+    )
+    assert process.returncode == 0, process.stderr
+    lines = [json.loads(line) for line in process.stdout.splitlines()]
+    assert lines == [{"seed": 0, "status": "ok"}, {"seed": 1, "status": "ok"}]
+    for seed in (0, 1):
+        folder = tmp_path / "out" / f"seed_{seed}"
+        with (folder / "request_metrics.csv").open() as stream:
+            rows = list(csv.DictReader(stream))
+        assert tuple(rows[0]) == REQUEST_COLUMNS
+        assert len(rows) == 30
+        for row in rows:
+            end_to_end = float(row["completed_at"]) - float(row["arrived_at"])
+            assert float(row["request_e2e_time"]) == end_to_end
+        with gzip.open(folder / "replica_metrics.csv.gz", "rt") as stream:
+            assert tuple(next(csv.reader(stream))) == REPLICA_COLUMNS
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary["requests"] == 30
+        assert summary["seed"] == seed
+        assert summary["router_calls"] >= 31
+        assert 0 < summary["kv_use_mean"] < 1
+        assert summary["execution_times"].startswith("analytic:")
+    assert (tmp_path / "out" / "router.log").read_text().startswith("call\ncall\n")
+    results = [(tmp_path / "out" / f"seed_{seed}" / "request_metrics.csv") for seed in (0, 1)]
+    assert results[0].read_text() != results[1].read_text()  # the router's draws follow the seed
+
+
+def test_a_seed_starts_afresh_and_repeats(tmp_path):
+    source = HEAD + "        assert COUNT[0] < 80\n        return placements"
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder in (first, second):
+        folder.mkdir()
+        assert work(folder, source, seeds=(0, 1, 2)).returncode == 0
+    for seed in (0, 1, 2):
+        name = f"out/seed_{seed}/request_metrics.csv"
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("body", "limits", "rule", "words"),
+    [
+        ("1 / 0", {}, "exception", "ZeroDivisionError"),
+        ("return [(5, r) for _, r in placements]", {}, "invalid-placement", "replicas 0 to 1"),
+        ("return []", {}, "never-completed", "30 of 30"),
+        (
+            "time.sleep(0.02); return placements",
+            {"router_call_mean_ms": 5},
+            "router-too-slow",
+            "ms",
+        ),
+        ("while True: pass", {"simulation_seconds": 1.0}, "timeout", "1 s"),
+        ("big = bytearray(3 << 30)", {"memory_mb": 256}, "memory", ""),
+        ("placements[0][1].num_decode_tokens", {}, "oracle", "num_decode_tokens"),
+        ("self._replica_schedulers[0].foo", {}, "interface", "'foo'"),
+        ("os._exit(0)", {}, "crash", "exit of its own"),
+        ("os.kill(os.getpid(), 11)", {}, "crash", "signal 11"),
+        ("raise KeyboardInterrupt", {}, "crash", "KeyboardInterrupt"),
+    ],
+)
+def test_a_failure_is_written_with_its_rule(body, limits, rule, words, tmp_path):
+    process = work(tmp_path, HEAD + f"        {body}", seeds=(7,), **limits)
+    assert process.returncode == 3, process.stderr
+    failure = json.loads((tmp_path / "out" / "failure.json").read_text())
+    assert set(failure) == {"seed", "rule", "reason", "detail"}
+    assert failure["seed"] == 7
+    assert failure["rule"] == rule
+    assert words in failure["reason"]
+    assert "\n" not in failure["reason"]
+    assert not process.stdout
+
+
+def test_much_output_is_cut(tmp_path):
+    source = HEAD + "        sys.stderr.write('x' * 50_000)\n        return placements"
+    assert work(tmp_path, source).returncode == 0
+    assert (tmp_path / "out" / "router.log").stat().st_size == 64 << 10
+
+
+def test_builtin_routers_by_name(tmp_path):
+    assert work(tmp_path, "builtin:llq").returncode == 0
+    process = work(tmp_path, "builtin:best")
+    assert process.returncode == 1
+    assert "no built-in router 'best'" in process.stderr
