@@ -98,13 +98,13 @@ OVERTAKING = Choice("overtaking", ("no", "yes"))
 CHOICES = (ORDER, LOAD, ADMISSION, OVERTAKING)
 NUMBERS = (
     Number("age_weight", 0.1, 1000.0, log=True),
-    Number("cap", 4, 256, log=True, whole=True),
-    Number("reservation", 0.0, 4.0),
-    Number("constant", 0, 1024, whole=True),
-    Number("factor", 0.0, 4.0),
+    Number("cap", 8, 256, log=True, whole=True),
+    Number("reservation", 0.0, 2.0),
+    Number("constant", 1, 1024, log=True, whole=True),
+    Number("factor", 0.0, 2.0),
     Number("horizon", 8, 8192, log=True, whole=True),
-    Number("caution", 0.0, 4.0),
-    Number("margin", 0.0, 0.5),
+    Number("caution", 0.0, 3.0),
+    Number("margin", 0.0, 0.3),
 )
 
 MEANING = {

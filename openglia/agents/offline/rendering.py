@@ -34,7 +34,7 @@ _ADMITS = {
 }
 # Of requests that do not fit, so many are held back before all behind them wait too. More than one:
 # those behind may overtake. The bound keeps a call cheap when thousands wait.
-_HELD = {"no": 1, "yes": 32}
+_HELD = {"no": 1, "yes": 8}
 
 
 def render(parameters: Parameters) -> str:

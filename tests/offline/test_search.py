@@ -1,0 +1,84 @@
+"""The search on a synthetic objective."""
+
+import math
+
+from openglia.agents.offline.search import Search
+
+
+def objective(parameters, full):
+    """Best at 5: a projected admission in order of the shortest prompt, caution 1, horizon 300."""
+    score = 40.0
+    score -= 15 * (parameters.order == "shortest_prompt")
+    if parameters.admission == "projected":
+        score -= 20 - 5 * abs(parameters.caution - 1) - 3 * abs(math.log(parameters.horizon / 300))
+    return score + (0 if full else 0.5 * math.sin(hash_of(parameters)))
+
+
+def hash_of(parameters):
+    return sum(map(ord, repr(parameters)))
+
+
+def run(search, fail=lambda trial: False):
+    asked = []
+    while (trial := search.ask()) is not None:
+        asked.append(trial)
+        score = None if fail(trial) else objective(trial.parameters, trial.full)
+        search.tell(trial, score)
+    return asked
+
+
+def test_it_climbs_and_keeps_to_its_budget():
+    search = Search(seed=1, budget=90)
+    trials = run(search)
+    assert 80 <= len(trials) <= 90
+    drawn = [m.score for m in search.measurements if m.trial.phase == "explore"]
+    assert search.best[0] < min(drawn) - 1
+    assert search.best[0] < 12
+
+
+def test_the_same_seed_gives_the_same_search_and_another_does_not():
+    first, second, third = (run(Search(seed=seed, budget=60)) for seed in (4, 4, 5))
+    assert first == second
+    assert first != third
+
+
+def test_no_router_is_measured_twice_at_one_fidelity():
+    search = Search(seed=2, budget=90)
+    trials = run(search)
+    search.extend(40)
+    trials += run(search)
+    keys = [(trial.parameters, trial.full) for trial in trials]
+    assert len(set(keys)) == len(keys)
+
+
+def test_only_full_measurements_decide():
+    search = Search(seed=3, budget=60)
+    run(search)
+    full = {m.trial.parameters: m.score for m in search.measurements if m.trial.full}
+    assert search.best[0] == min(full.values())
+    assert {"explore", "climb", "confirm", "ablate"} == {
+        m.trial.phase for m in search.measurements
+    }
+
+
+def test_a_further_round_goes_on_from_the_best():
+    search = Search(seed=6, budget=40)
+    run(search)
+    before = search.best[0]
+    search.extend(60)
+    assert len(run(search)) > 40
+    assert search.best[0] <= before
+
+
+def test_failed_evaluations_are_not_scores():
+    search = Search(seed=1, budget=60)
+    run(search, fail=lambda trial: trial.parameters.admission != "cap")
+    assert search.best[1].admission == "cap"
+    search = Search(seed=1, budget=60)
+    run(search, fail=lambda trial: True)
+    assert search.best is None
+
+
+def test_a_tiny_budget_is_kept():
+    for budget in range(6):
+        assert len(run(Search(seed=1, budget=budget))) <= budget
