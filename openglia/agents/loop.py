@@ -6,6 +6,7 @@ ours, over two agents of fast-agent.
 """
 
 import asyncio
+import gc
 import os
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING
 from openglia.agents.experiment import Experiment, Outcome
 from openglia.agents.interruption import Interruption
 from openglia.agents.limits import LimitReached
-from openglia.agents.redaction import redactor
+from openglia.agents.redaction import Redactor, redactor
 
 if TYPE_CHECKING:
     from openglia.agents.session import Session
 
 # fast-agent takes a cancelled call for an answer now and then: ask again after so many seconds.
 _CANCEL_AGAIN = 3.0
+_CLOSING_SECONDS = 0.05
 
 
 async def discover(experiment: Experiment) -> Outcome:
@@ -33,11 +35,24 @@ async def discover(experiment: Experiment) -> Outcome:
         UsageError: fast-agent's configuration or secrets file in the root cannot be read.
         OSError: the run's folder cannot be written.
     """
+    redact = redactor(os.environ, experiment.root)
+    outcome = await _discover(experiment, redact)
+    # The providers' clients close their connections when they are collected, and need this event
+    # loop for it; left to chance they complain on the terminal after it is closed.
+    gc.collect()
+    await asyncio.sleep(_CLOSING_SECONDS)
+    return replace(
+        outcome,
+        reason=redact.text(outcome.reason) if outcome.reason else None,
+        account=redact.text(outcome.account),
+    )
+
+
+async def _discover(experiment: Experiment, redact: Redactor) -> Outcome:
     # fast-agent takes seconds to import: only who runs agents waits for it.
     from openglia.agents.provider import ProviderSetupError, start
     from openglia.agents.session import Session
 
-    redact = redactor(os.environ, experiment.root)
     outcome = Outcome(status="failed", reason="the discovery broke off", account="", usage={})
     with Interruption() as interruption:
         try:
@@ -56,11 +71,7 @@ async def discover(experiment: Experiment) -> Outcome:
                     )
         except ProviderSetupError as error:
             outcome = replace(outcome, reason=str(error))
-    return replace(
-        outcome,
-        reason=redact.text(outcome.reason) if outcome.reason else None,
-        account=redact.text(outcome.account),
-    )
+    return outcome
 
 
 async def _converse(session: "Session") -> None:
