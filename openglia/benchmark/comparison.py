@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from openglia.benchmark.baselines import YARDSTICK
-from openglia.benchmark.definition import Benchmark
+from openglia.benchmark.definition import BASELINES, Benchmark
 from openglia.benchmark.evaluation import BUILTIN, Evaluation, evaluate
-from openglia.benchmark.loading import BASELINES
 from openglia.benchmark.tables import comparison_table, markdown
 from openglia.errors import UsageError
 from openglia.files import write_atomically, write_json

@@ -8,6 +8,9 @@ from openglia.files import canonical_json, sha256
 # Raised whenever openglia.benchmark.workload draws other traces from the same definition.
 TRACE_FORMAT = 1
 
+# The routers that every simulator has built in.
+BASELINES = ("random", "round_robin", "lor", "llq")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaScheduler:
@@ -57,7 +60,7 @@ class Benchmark:
     seeds: tuple[int, ...]  # evaluation seeds
     held_out_seeds: tuple[int, ...]  # seen by the final verification alone
     objective: Literal["mean_response_time"] = "mean_response_time"
-    baselines: tuple[str, ...] = ("random", "round_robin", "lor", "llq")
+    baselines: tuple[str, ...] = BASELINES
     limits: Limits = field(default_factory=Limits)
     # The duration in the file. Another `duration` makes an evaluation a partial one.
     full_duration: float | None = None

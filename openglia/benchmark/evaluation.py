@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from openglia.benchmark.definition import Benchmark
+from openglia.benchmark.definition import BASELINES, Benchmark
 from openglia.benchmark.simulation import Failure, Progress, Simulations, simulate
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256
@@ -148,8 +148,7 @@ def measure(
     chosen = tuple(benchmark.seeds if seeds is None else seeds)
     if not chosen:
         raise UsageError("no seeds to evaluate on; name some, such as 0-2")
-    builtin = scheduler.startswith(BUILTIN)
-    source = None if builtin else _read_scheduler(Path(scheduler))
+    source = _source(scheduler)
     head = Evaluation(
         scheduler=scheduler if source is None else sha256(source)[:12],
         benchmark=benchmark.name,
@@ -237,7 +236,14 @@ def clear_results(folder: Path) -> None:
     (folder / "router.log").unlink(missing_ok=True)
 
 
-def _read_scheduler(path: Path) -> bytes:
+def _source(scheduler: str) -> bytes | None:
+    """The content of a scheduler's file; None for a built-in one."""
+    if scheduler.startswith(BUILTIN):
+        if scheduler.removeprefix(BUILTIN) not in BASELINES:
+            names = ", ".join(BUILTIN + name for name in BASELINES)
+            raise UsageError(f"no scheduler {scheduler!r}; built in are {names}")
+        return None
+    path = Path(scheduler)
     try:
         return path.read_bytes()
     except OSError as error:

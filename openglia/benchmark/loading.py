@@ -6,15 +6,13 @@ from typing import Any, cast
 
 import yaml
 
-from openglia.benchmark.definition import Benchmark, Cluster, Limits, ReplicaScheduler
+from openglia.benchmark.definition import BASELINES, Benchmark, Cluster, Limits, ReplicaScheduler
 from openglia.benchmark.schema import Section
 from openglia.benchmark.seeds import parse_seeds
 from openglia.benchmark.workload_schema import read_workload
 from openglia.errors import UsageError
 from openglia.hardware.catalogue import gpu, model
 from openglia.paths import BENCHMARKS
-
-BASELINES = ("random", "round_robin", "lor", "llq")
 
 
 def available() -> list[str]:
