@@ -1,0 +1,207 @@
+"""How fast the simulators are, on `paper`: ``python tests/performance/speed.py [--repeats N]``.
+
+One run on one machine: Vidur's command line as an evaluation calls it, Vidur's bare event loop
+with metrics off, the embedded worker as an evaluation calls it, and the engine's loop. Then the
+engine's cost by requests and by replicas, its memory, and where its time goes. Vidur's part needs
+an installed Vidur with predictors (``./setup.sh``) and takes minutes; --no-vidur leaves it out.
+Wall times, so run nothing else meanwhile; ratios are of medians, with the extremes over repeats.
+"""
+
+import argparse
+import cProfile
+import importlib
+import json
+import pstats
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "simulator")]
+
+from vidur_cases import Case, run_vidur  # noqa: E402
+
+from openglia.benchmark.definition import Benchmark  # noqa: E402
+from openglia.benchmark.loading import load_benchmark  # noqa: E402
+from openglia.benchmark.processes import worker_environment  # noqa: E402
+from openglia.benchmark.workload import Trace, generate, trace_file  # noqa: E402
+from openglia.simulator.engine import simulate  # noqa: E402
+from openglia.simulator.loading import load_router, vidur_modules  # noqa: E402
+from openglia.simulator.routers import ROUTERS  # noqa: E402
+from openglia.simulator.timing import ExecutionTimes  # noqa: E402
+
+HEAD_ROOM = HERE / "head_room.py"
+SCHEDULERS = {"llq": "builtin:llq", "head-room": str(HEAD_ROOM)}
+
+
+def timed(call: Callable[[], object]) -> float:
+    started = perf_counter()
+    call()
+    return perf_counter() - started
+
+
+def process(benchmark: Benchmark, simulator: str, scheduler: str, seeds: list[int]) -> float:
+    """Seconds of a worker process that simulates ``seeds`` one after the other."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        traces = {str(seed): str(trace_file(benchmark, seed, folder)) for seed in seeds}
+        job = {
+            "scheduler": scheduler,
+            "cluster": asdict(benchmark.cluster),
+            "limits": asdict(benchmark.limits),
+            "traces": traces,
+            "output_dir": str(folder / "out"),
+            "resolution": None,
+        }
+        (folder / "job.json").write_text(json.dumps(job))
+        words = [sys.executable, "-P", "-m", f"openglia.{simulator}.worker", "job.json"]
+        environment = worker_environment(ROOT)
+        return timed(
+            lambda: subprocess.run(
+                words, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
+            )
+        )
+
+
+def router_of(name: str):
+    return ROUTERS["llq"] if name == "llq" else load_router(HEAD_ROOM)
+
+
+def show(name: str, seconds: list[float]) -> None:
+    spread = f"{min(seconds):.3f} .. {max(seconds):.3f}"
+    print(f"  {name:44} {median(seconds):9.3f} s   ({spread})", flush=True)
+
+
+def ratio(name: str, slow: list[float], fast: list[float]) -> None:
+    low, high = min(slow) / max(fast), max(slow) / min(fast)
+    print(f"  {name:44} {median(slow) / median(fast):8.0f} x   ({low:.0f} .. {high:.0f})")
+
+
+def compare(benchmark: Benchmark, name: str, repeats: int, vidur: bool) -> None:
+    """Both simulators on seed 0 with one router."""
+    print(f"\n{benchmark.name}, seed 0, {name}")
+    times = ExecutionTimes.load(benchmark.cluster)
+    trace = generate(benchmark, 0)
+    router = router_of(name)
+    simulate(benchmark.cluster, trace, router, times)  # warm
+    runs = [simulate(benchmark.cluster, trace, router, times) for _ in range(repeats)]
+    loops = [run.engine_seconds + run.router_seconds for run in runs]
+    workers = [process(benchmark, "simulator", SCHEDULERS[name], [0]) for _ in range(repeats)]
+    show("engine, loop with the router", loops)
+    show("  of which the router", [run.router_seconds for run in runs])
+    show("engine, whole process", workers)
+    if not vidur:
+        return
+    checkout = importlib.import_module("openglia.vidur.checkout")
+    case = Case(name, benchmark.cluster, trace, str(HEAD_ROOM) if name == "head-room" else "llq", 0)
+    found = [run_vidur([case], checkout.PINNED_COMMIT)[0] for _ in range(repeats)]
+    commands = [process(benchmark, "vidur", SCHEDULERS[name], [0]) for _ in range(repeats)]
+    bare = [result["loop_seconds"] for result in found]
+    show("Vidur, bare loop, metrics off", bare)
+    show("Vidur, whole process", commands)
+    ratio("bare loop / engine's loop", bare, loops)
+    ratio("Vidur's process / engine's process", commands, workers)
+    same = sum(
+        ours == theirs
+        for ours, theirs in zip(runs[0].records.completed_at, found[0]["completed_at"], strict=True)
+    )
+    print(f"  completion times that agree to the last bit: {same} of {len(trace)}")
+
+
+def scaling(benchmark: Benchmark) -> None:
+    """The engine's cost by requests at constant load, and by replicas at constant load each."""
+    times = ExecutionTimes.load(benchmark.cluster)
+    trace = generate(benchmark, 0)
+    base = Trace(*(column[:824] for column in asdict(trace).values()))
+    print("\nrequests (llq, 4 replicas)")
+    for factor in (1, 10, 100):
+        span = float(base.arrived_at[-1]) + 300.0  # the copies do not overlap
+        shifts = np.repeat(np.arange(factor) * span, len(base))
+        longer = Trace(
+            np.round(np.tile(base.arrived_at, factor) + shifts, 6),
+            np.tile(base.num_prefill_tokens, factor),
+            np.tile(base.num_decode_tokens, factor),
+        )
+        run = simulate(benchmark.cluster, longer, ROUTERS["llq"], times)
+        total = run.engine_seconds + run.router_seconds
+        print(
+            f"  {len(longer):7} requests {total:8.3f} s  {1e6 * total / len(longer):6.1f} us each"
+        )
+    print("\nreplicas (1/4 of the trace's rate each)")
+    for replicas in (4, 40, 400):
+        cluster = replace(benchmark.cluster, replicas=replicas)
+        denser = Trace(
+            np.sort(np.round(np.tile(trace.arrived_at, replicas // 4) * 40 / replicas, 6)),
+            np.tile(trace.num_prefill_tokens, replicas // 4),
+            np.tile(trace.num_decode_tokens, replicas // 4),
+        )
+        denser = Trace(*(column[:82400] for column in asdict(denser).values()))
+        for name in ("round_robin", "llq"):
+            run = simulate(cluster, denser, ROUTERS[name], times)
+            print(
+                f"  {replicas:4} replicas {name:12} {len(denser):6} requests: per request "
+                f"engine {1e6 * run.engine_seconds / len(denser):6.1f} us, "
+                f"router {1e6 * run.router_seconds / len(denser):6.1f} us"
+            )
+
+
+def profile(benchmark: Benchmark) -> None:
+    """Where an evaluation's time goes."""
+    seeds = list(benchmark.seeds)
+    print(f"\n{benchmark.name}, {len(seeds)} seeds in two processes at once (llq)")
+    halves = [seeds[::2], seeds[1::2]]
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]; import speed;"
+        "from openglia.benchmark.loading import load_benchmark;"
+        "speed.process(load_benchmark('paper'), 'simulator', 'builtin:llq',"
+        " [int(word) for word in sys.argv[3:]])"
+    )
+
+    def both() -> None:
+        started = [
+            subprocess.Popen([sys.executable, "-c", code, str(HERE), str(ROOT), *map(str, half)])
+            for half in halves
+        ]
+        for one in started:
+            one.wait()
+
+    show("wall time, the drawing of traces included", [timed(both) for _ in range(3)])
+    empty = [process(benchmark, "simulator", "builtin:llq", []) for _ in range(3)]
+    show("start-up of a worker alone", empty)
+    times = ExecutionTimes.load(benchmark.cluster)
+    trace = generate(benchmark, 0)
+    profiler = cProfile.Profile()
+    profiler.runcall(simulate, benchmark.cluster, trace, ROUTERS["llq"], times)
+    pstats.Stats(profiler).sort_stats("tottime").print_stats(14)
+    print(
+        f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--no-vidur", action="store_true")
+    arguments = parser.parse_args()
+    benchmark = load_benchmark("paper")
+    print(f"execution times: {ExecutionTimes.load(benchmark.cluster).source}")
+    with vidur_modules():
+        for name in SCHEDULERS:
+            compare(benchmark, name, arguments.repeats, not arguments.no_vidur)
+    profile(benchmark)
+    scaling(benchmark)
+
+
+if __name__ == "__main__":
+    main()
