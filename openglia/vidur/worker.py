@@ -172,7 +172,7 @@ def _write_results(job: Job, seed: int, record: dict[str, Any], output: Path) ->
     found = list(output.glob("*/request_metrics.csv"))
     if len(found) != 1:
         raise SeedFailedError("crash", "Vidur wrote no request_metrics.csv")
-    metrics = pd.read_csv(found[0], float_precision="round_trip")
+    metrics = pd.read_csv(found[0])
     ours = pd.DataFrame(record["requests"], columns=list(COLUMNS))
     trace = pd.read_csv(job.traces[seed])
     if list(ours["arrived_at"]) != list(trace["arrived_at"]):
