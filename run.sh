@@ -10,17 +10,11 @@ set -euo pipefail
 root=$(cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")" && pwd)
 export PYTHONPATH="$root"
 
-if ! "$root/setup.sh" --check >/dev/null 2>&1; then
-    case " $* " in
-    *" --help "* | *" -h "*)
-        if [[ ! -x $root/.venv/bin/python ]]; then
-            printf 'Run ./setup.sh first: the options are listed by what it installs.\n'
-            exit 0
-        fi
-        ;;
-    *) "$root/setup.sh" >&2 ;;
-    esac
+if [[ " $* " == *" --help "* || " $* " == *" -h "* ]] && [[ ! -x $root/.venv/bin/python ]]; then
+    printf 'Run ./setup.sh first: what it installs lists the options of run.sh.\n'
+    exit 0
 fi
-
-cd -- "$root"
+if [[ " $* " != *" --help "* && " $* " != *" -h "* ]] && ! "$root/setup.sh" --check &>/dev/null; then
+    "$root/setup.sh" >&2
+fi
 exec "$root/.venv/bin/python" -P -m openglia run "$@"

@@ -22,10 +22,10 @@ def load(folder: RunFolder) -> Results:
     """
     try:
         results = json.loads(folder.results.read_text())
-        if not isinstance(results, dict):
-            raise TypeError("not an object")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise OpenGliaError(f"{folder.results} cannot be read: {error}") from None
+    if not isinstance(results, dict) or "outcome" not in results:
+        raise OpenGliaError(f"{folder.results} is not a run's results")
     return results
 
 

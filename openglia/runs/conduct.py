@@ -1,0 +1,266 @@
+"""One experiment from its start to its end: measure, discover, finish."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from openglia import paths
+from openglia.agents.experiment import Experiment, Limits, Outcome
+from openglia.agents.models import Choice
+from openglia.benchmark.definition import Benchmark
+from openglia.errors import OpenGliaError
+from openglia.files import exclusive_lock
+from openglia.runs import announcements, beginning, finish
+from openglia.runs.evaluator import Evaluator
+from openglia.runs.folder import RunFolder
+from openglia.runs.record import Record
+from openglia.runs.results import UNFINISHED, Results, load, on_evaluation_seeds, save, warn
+from openglia.runs.verification import Say, fill_ratios
+
+LOCK = paths.CACHE / "run.lock"
+LOCKED = "a run (it has the working copy to itself)"
+
+Discover = Callable[[Experiment], Awaitable[Outcome]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line settles; see ``openglia run --help``."""
+
+    choice: Choice
+    benchmark: Benchmark
+    simulator: str  # "embedded" or "vidur"
+    limits: Limits
+    seed: int
+    sandbox: str
+    resume: Path | None = None
+
+
+def conduct(options: Options, say: Say, discover: Discover | None = None) -> int:
+    """Run one experiment and return the exit status.
+
+    Raises:
+        OpenGliaError: it could not begin, or its folder cannot be written any more.
+    """
+    from openglia.integrity import sandbox, tree
+
+    chosen = sandbox.choose(options.sandbox, trusted_model=options.choice.model == "offline")
+    with _locked(), _termination_interrupts():
+        os.chdir(paths.ROOT)  # a stray .env of the caller's folder must not configure the agents
+        snapshot = tree.snapshot()
+        folder, results = beginning.begin(options, chosen, snapshot)
+        announcements.introduce(folder, options, chosen, results, say)
+        record = Record(folder)
+        begun = time.monotonic() - float(results["elapsed_seconds"])
+        problem: Exception | None = None
+        try:
+            measure_start(folder, results, options.benchmark, say)
+            record = Record(folder, on_evaluation_seeds(results))
+            outcome = _discover(folder, results, record, options, chosen, discover)
+        except KeyboardInterrupt:
+            outcome = _ended("interrupted", "interrupted")
+        except OpenGliaError as error:
+            outcome = _ended("failed", str(error))
+        except Exception as error:
+            problem = error
+            outcome = _ended("failed", f"a bug of OpenGLIA: {type(error).__name__}: {error}")
+        _keep(results, outcome)
+        results["elapsed_seconds"] = round(time.monotonic() - begun, 3)
+        save(folder, results)
+        announcements.discovery_ended(outcome, record, say)
+        _interruptible()
+        status = finish.complete(folder, results, record, options.benchmark, say, snapshot)
+        results["elapsed_seconds"] = round(time.monotonic() - begun, 3)
+        save(folder, results)
+        announcements.conclude(folder, results, say)
+        if problem is not None:
+            raise problem  # its traceback belongs to the user, after all is saved
+        return status
+
+
+def measure_start(folder: RunFolder, results: Results, benchmark: Benchmark, say: Say) -> None:
+    """Measure the baselines and the stub on the evaluation seeds, unless a resumed run has them.
+
+    Raises:
+        OpenGliaError: the yardstick, LLQ, cannot be measured.
+    """
+    from openglia.benchmark.baselines import YARDSTICK, measure_baselines
+    from openglia.benchmark.evaluation import evaluate
+
+    if results["baselines"] and results["stub"]:
+        return
+    begun = time.monotonic()
+    simulator = results["simulator"]
+    say(f"measuring the baselines ({', '.join(benchmark.baselines)}) and the stub")
+    measured = {
+        name: evaluation.to_json()
+        for name, evaluation in measure_baselines(benchmark, simulator=simulator).items()
+    }
+    stub = evaluate(str(paths.STUB), benchmark, simulator=simulator).to_json()
+    fill_ratios(measured | {"stub": stub})
+    results["baselines"] = {
+        name: {"evaluation": result, "held_out": None} for name, result in measured.items()
+    }
+    results["stub"] = {"evaluation": stub, "held_out": None}
+    results["execution_times"] = stub.get("execution_times")
+    results["timings"]["baselines"] = round(time.monotonic() - begun, 3)
+    save(folder, results)
+    for name, result in [*measured.items(), ("stub", stub)]:
+        if result["status"] != "ok":
+            warn(results, f"{name} failed on the evaluation seeds: {result['reason']}")
+    llq = measured.get(YARDSTICK)
+    if llq is not None and llq["status"] != "ok":
+        raise OpenGliaError(
+            f"the baseline {YARDSTICK} failed: {llq['reason']}; see openglia doctor"
+        )
+
+
+def _discover(
+    folder: RunFolder,
+    results: Results,
+    record: Record,
+    options: Options,
+    chosen: Any,
+    discover: Discover | None,
+) -> Outcome:
+    from openglia.integrity.layout import Layout
+
+    if discover is None:
+        from openglia.agents.loop import discover
+    evaluator = Evaluator(
+        record,
+        options.benchmark,
+        simulator=results["simulator"],
+        max_evaluations=options.limits.max_evaluations,
+    )
+    begun = time.monotonic()
+    try:
+        with evaluator:
+            layout = Layout(scratch=folder.scratch, socket_dir=evaluator.folder, root=paths.ROOT)
+            variables = {
+                "OPENGLIA_SCRATCH_DIR": str(folder.scratch),
+                "OPENGLIA_RUN_ID": folder.id,
+                "OPENGLIA_EVALUATOR": str(evaluator.socket_path),
+            }
+            experiment = Experiment(
+                run_dir=folder.path,
+                root=paths.ROOT,
+                problem=announcements.problem(results),
+                model=options.choice.model,
+                record=record,
+                sandbox=chosen,
+                layout=layout,
+                environment=chosen.environment(layout, variables),
+                limits=options.limits,
+                seed=options.seed,
+                resume=options.resume is not None,
+            )
+            return asyncio.run(_awaited(discover(experiment)))
+    finally:
+        spent = results["timings"].get("discovery", 0.0) + time.monotonic() - begun
+        results["timings"]["discovery"] = round(spent, 3)
+        for line in evaluator.trouble:
+            warn(results, line)
+
+
+async def _awaited(outcome: Awaitable[Outcome]) -> Outcome:
+    return await outcome
+
+
+def _ended(status: Any, reason: str) -> Outcome:
+    return Outcome(status=status, reason=" ".join(reason.split()), account="", usage={})
+
+
+def _keep(results: Results, outcome: Outcome) -> None:
+    """Add how the discovery ended; a resumed run's tokens come on top of those before."""
+    results["outcome"] = {"status": outcome.status, "reason": outcome.reason}
+    results["rounds"] = results.get("rounds", 0) + outcome.rounds
+    results["account"] = outcome.account or results["account"]
+    for agent, usage in outcome.usage.items():
+        before = results["usage"].get(agent, {})
+        results["usage"][agent] = {
+            key: before.get(key, 0) + value for key, value in asdict(usage).items()
+        }
+    for line in outcome.warnings:
+        warn(results, line)
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """The working copy for one run at a time."""
+    try:
+        LOCK.parent.mkdir(parents=True, exist_ok=True)
+        LOCK.touch()
+    except OSError as error:
+        raise OpenGliaError(
+            f"{LOCK} cannot be written: {error.strerror}; make environment/cache writable"
+        ) from None
+    with exclusive_lock(LOCK, LOCKED):
+        yield
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a phase as Ctrl-C does; what there is is finished then."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    _interruptible()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interruptible() -> None:
+    """Also after an event loop has put the signals' defaults back."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
+def finish_killed(folder: RunFolder, say: Say) -> int:
+    """Complete the folder of a run that was killed, and return the run's exit status.
+
+    Raises:
+        OpenGliaError: a run is under way, perhaps this one.
+    """
+    from openglia.benchmark.loading import load_benchmark
+
+    with _locked(), _termination_interrupts():
+        results = load(folder)
+        if results["status"] != UNFINISHED:
+            say(f"{folder.id} is finished already ({results['status']}); see {folder.solution}")
+            return finish.EXIT_STATUS[results["status"]]
+        record = Record(folder, on_evaluation_seeds(results))
+        if results["outcome"] is None:
+            results["outcome"] = {
+                "status": "interrupted",
+                "reason": "its process was killed; completed by openglia finish",
+            }
+            last = max((r["elapsed_seconds"] for r in record.records), default=0.0)
+            results["elapsed_seconds"] = max(results["elapsed_seconds"], last)
+        say(f"{folder.id}: {record.evaluations_used} evaluations are on record")
+        benchmark = None
+        try:
+            found = load_benchmark(results["benchmark"]["name"])
+            if found.hash == results["benchmark"]["hash"]:
+                benchmark = found
+        except OpenGliaError as error:
+            warn(results, str(error))
+        if benchmark is None:
+            warn(results, "not verified: the benchmark is not the one that the run was scored on")
+        else:
+            try:
+                measure_start(folder, results, benchmark, say)
+            except KeyboardInterrupt:
+                warn(results, "the baselines were not measured")
+        status = finish.complete(folder, results, record, benchmark, say)
+        announcements.conclude(folder, results, say)
+        return status
