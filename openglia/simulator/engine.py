@@ -163,7 +163,8 @@ class Engine:
         while actions:
             action, replica = actions.popleft()
             if replica is None:
-                actions.extend((_START, self.replicas[target]) for target in self._route(now))
+                for target in self._route(now):
+                    actions.append((_START, self.replicas[target]))
             elif action == _START:
                 self._start(replica, now)
             else:

@@ -134,8 +134,11 @@ class Replica(ABC):
         mean = self.offset_sum // decodes + self.steps if decodes else 0
         if self.steady:
             self._prepare_steps(decodes)
-        prefills = [(job.processed, chunk) for job, chunk in self.batch_prefills]
-        duration = self.times.seconds(tokens, decodes, mean, prefills)
+        if self.steady:
+            duration = self.row[-(-mean // KV_GRANULARITY)]
+        else:
+            prefills = [(job.processed, chunk) for job, chunk in self.batch_prefills]
+            duration = self.times.seconds(tokens, decodes, mean, prefills)
         self.block_seconds += self.allocated * duration
         return duration
 
@@ -253,10 +256,11 @@ class Replica(ABC):
         if not self.decodes or self.allocated + needed < self.num_blocks:
             self.allocated += needed
             return
-        kept: list[Job] = []
-        first, last = 0, len(self.running)
+        running, kept = self.running, []
+        residue = (1 - self.steps) % self.block_size  # of the offsets that need a block now
+        first, last = 0, len(running)
         while first < last:
-            job = self.running[first]
+            job = running[first]
             first += 1
             if job.decoding:
                 while self.allocated >= self.num_blocks:
@@ -264,9 +268,9 @@ class Replica(ABC):
                         self.restart(job)
                         break
                     last -= 1
-                    self.restart(self.running[last])
+                    self.restart(running[last])
                 else:
-                    if (job.processed + self.steps) % self.block_size == 1 % self.block_size:
+                    if job.processed % self.block_size == residue:
                         self.allocated += 1
                     kept.append(job)
             else:
