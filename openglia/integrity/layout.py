@@ -16,7 +16,8 @@ from openglia.files import write_atomically
 from openglia.paths import ROOT
 
 # Of the package: the client of the evaluator, and the simulator to read. Not the agents' prompts,
-# the reference routers, the rules' tables, the workload generator or the loader of benchmarks.
+# the reference routers, the rules' tables, the workload generator or the loader of benchmarks: so
+# the engine can be read here but not run, and every score goes through the evaluator.
 VISIBLE_SOURCES = (
     "__init__.py",
     "__main__.py",
@@ -26,6 +27,9 @@ VISIBLE_SOURCES = (
     "paths.py",
     "benchmark/__init__.py",
     "benchmark/definition.py",
+    "benchmark/progress.py",
+    "benchmark/seeds.py",
+    "benchmark/tables.py",
     "commands/__init__.py",
     "commands/evaluate.py",
     "hardware",

@@ -328,3 +328,35 @@ def test_an_interpreter_in_the_home_folder_itself_is_not_shown(tmp_path, monkeyp
     (tmp_path / "x/.venv/bin/python").symlink_to(tmp_path / "bin/python")
     with pytest.raises(OpenGliaError, match="cannot be shown to an agent"):
         interpreter_prefixes(tmp_path / "x")
+
+
+@fenced
+def test_the_agents_own_command_works_with_what_is_visible(tmp_path):
+    """``openglia evaluate`` imports nothing that is hidden, and prints what the socket answers."""
+    scratch, socket_dir = tmp_path / "scratch", Path(tempfile.mkdtemp(prefix="openglia-"))
+    scratch.mkdir()
+    layout = Layout(scratch=scratch, socket_dir=socket_dir)
+    path = socket_dir / "evaluator"
+    answer = {"result": {"status": "failed", "rule": "refused", "reason": "as planted"}}
+
+    def serve(server):
+        connection, _ = server.accept()
+        with connection, connection.makefile("rw") as stream:
+            stream.readline()
+            stream.write(json.dumps(answer | {"table": ""}) + "\n")
+
+    try:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+            server.listen()
+            threading.Thread(target=serve, args=(server,), daemon=True).start()
+            stub = "environment/stubs/ai_global_scheduler_stub.py"
+            done = inside(
+                layout,
+                f"python -m openglia evaluate {stub} --json",
+                extra={"OPENGLIA_EVALUATOR": str(path)},
+            )
+    finally:
+        shutil.rmtree(socket_dir)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["reason"] == "as planted"
