@@ -62,9 +62,9 @@ class Source:
 
     @property
     def path(self) -> Path | None:
-        """The repository's folder, if it is one on this machine."""
-        words = self.repository.removeprefix("file://")
-        return Path(words).resolve() if Path(words).exists() else None
+        """The repository's folder, if it is named by the path of one on this machine."""
+        path = Path(self.repository).expanduser()
+        return path.resolve() if path.is_dir() else None
 
 
 def git(folder: Path, *words: str) -> str:
