@@ -5,7 +5,7 @@ from typing import Any
 
 from openglia.report import units
 from openglia.report.data import Run, at, number, text
-from openglia.report.markup import Html, element, join, table
+from openglia.report.markup import Html, element, folded, join, table
 from openglia.report.parts import note, pairs, plain, words_of
 from openglia.report.source import code_box
 
@@ -113,11 +113,18 @@ def provenance_part(run: Run) -> Html:
             "execution_times", "vidur", "sandbox", "final.sha256", "versions",
         )
     }  # fmt: skip
+    definition = at(results, "benchmark", "definition")
+    if isinstance(definition, Mapping):
+        rest = {k: v for k, v in results["benchmark"].items() if k != "definition"}
+        known["benchmark"] = rest
     return join(
         [
             pairs({key: value for key, value in known.items() if value is not None})
             if any(value is not None for value in known.values())
             else note("results.json records no provenance."),
+            folded("The benchmark in full", pairs(definition))
+            if isinstance(definition, Mapping)
+            else None,
             element("h3", "Commands to reproduce"),
             code_box("Commands to reproduce", commands, "bash"),
         ]

@@ -94,7 +94,7 @@ def _benchmark(run: Run) -> Any:
         benchmark = load_benchmark(name)
     except OpenGliaError as error:
         raise NotMeasured(str(error)) from error
-    shortened = number(run.results, "benchmark", "duration")
+    shortened = number(run.results, "benchmark", "definition", "duration")
     if shortened is not None and shortened != benchmark.duration:
         benchmark = replace(benchmark, duration=shortened)
     if text(run.results, "benchmark", "hash") != benchmark.hash:

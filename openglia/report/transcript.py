@@ -64,10 +64,11 @@ def _call(call: Call, source: str) -> Html:
     return folded(
         join(
             [
+                element("span", "failed", class_="flag bad") if call.failed else None,
+                " " if call.failed else None,
                 element("span", call.tool, class_="tool"),
                 " ",
                 element("code", line),
-                element("span", " failed", class_="flag bad") if call.failed else None,
             ]
         ),
         code_box("Input of the tool", _shortened(call.input, MESSAGE_LIMIT, source), "bash"),

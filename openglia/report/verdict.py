@@ -13,6 +13,7 @@ STATUS: dict[str, tuple[Tone, str]] = {
     "limit": ("good", "ended at a limit"),
     "failed": ("bad", "failed"),
     "interrupted": ("warning", "interrupted"),
+    "running": ("warning", "unfinished"),
 }
 
 
