@@ -1,0 +1,31 @@
+"""``openglia doctor`` says what is in force, and its exit status says whether a run would work."""
+
+import json
+
+from openglia.cli import main
+from openglia.commands import doctor
+from openglia.integrity import sandbox
+
+
+def test_the_exit_status_is_what_the_findings_say(capsys):
+    status = main(["doctor", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    problems = [f for f in report["findings"] if f["state"] == "problem"]
+    assert report["works"] == (not problems) == (status == 0)
+    assert {"Python", "Vidur", "simulator", "sandbox", "model", "disk"} <= {
+        finding["name"] for finding in report["findings"]
+    }
+    assert all("\n" not in finding["text"] for finding in report["findings"])
+
+
+def test_a_language_model_without_a_sandbox_is_a_problem(monkeypatch):
+    monkeypatch.setattr(sandbox, "bubblewrap_problem", lambda: "bubblewrap is not installed")
+    monkeypatch.setattr(sandbox, "docker_problem", lambda: "docker is not installed")
+    states = {
+        model: next(f for f in doctor.examine(model) if f.name == "sandbox")
+        for model in ("sonnet", "offline")
+    }
+    assert states["sonnet"].state == "problem"
+    assert "apt install bubblewrap" in states["sonnet"].text
+    assert states["offline"].state == "note"
+    assert "NO SANDBOX" in states["offline"].text
