@@ -22,7 +22,8 @@ source = (here / "vidur/scheduler/global_scheduler/ai_global_scheduler.py").read
 option = sys.argv[sys.argv.index("--seeds") + 1] if "--seeds" in sys.argv else "0,1,2,3,4"
 seeds = [int(word) for word in option.split(",")]
 if used >= limit:
-    print(json.dumps({{"status": "failed", "rule": "refused", "reason": "the evaluations are used up"}}))
+    reason = "the evaluations are used up"
+    print(json.dumps({{"status": "failed", "rule": "refused", "reason": reason}}))
     sys.exit(3)
 score = 60.0
 score -= 20 * ("the shortest prompt first." in source)
@@ -62,12 +63,12 @@ class Bench:
     @property
     def evaluations(self):
         log = self.folder / "evaluations.jsonl"
-        return [json.loads(line) for line in log.read_text().splitlines()]
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
 
-@pytest.fixture
-def make_bench(tmp_path):
-    return lambda name="root", limit=10**6: Bench(tmp_path / name, limit)
+@pytest.fixture(scope="module")
+def make_bench(tmp_path_factory):
+    return lambda limit=10**6: Bench(tmp_path_factory.mktemp("experiment") / "root", limit)
 
 
 @pytest.fixture

@@ -50,9 +50,7 @@ def test_a_neighbour_differs_a_little(family):
     random = Random(5)
     for parameters in family[:40]:
         near = policy.neighbour(parameters, random, 0.1)
-        shared = {d.name for d in policy.in_use(parameters)} & {
-            d.name for d in policy.in_use(near)
-        }
+        shared = {d.name for d in policy.in_use(parameters)} & {d.name for d in policy.in_use(near)}
         changed = [n for n in shared if getattr(parameters, n) != getattr(near, n)]
         assert len(changed) <= 2
 

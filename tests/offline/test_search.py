@@ -56,9 +56,7 @@ def test_only_full_measurements_decide():
     run(search)
     full = {m.trial.parameters: m.score for m in search.measurements if m.trial.full}
     assert search.best[0] == min(full.values())
-    assert {"explore", "climb", "confirm", "ablate"} == {
-        m.trial.phase for m in search.measurements
-    }
+    assert {"explore", "climb", "confirm", "ablate"} == {m.trial.phase for m in search.measurements}
 
 
 def test_a_further_round_goes_on_from_the_best():

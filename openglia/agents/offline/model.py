@@ -92,7 +92,7 @@ def register_model(seed: int) -> None:
 def _shell(tools: list[Tool]) -> str | None:
     """The name of the tool that takes a command."""
     for tool in tools:
-        if "command" in (getattr(tool, "inputSchema", None) or tool.input_schema)["properties"]:
+        if "command" in tool.input_schema.get("properties", {}):
             return tool.name
     return None
 

@@ -1,0 +1,179 @@
+"""The offline model in the real discovery loop, with a stand-in for the benchmark."""
+
+import asyncio
+import json
+import os
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from openglia.agents.experiment import Experiment, Limits
+from openglia.agents.loop import discover
+from openglia.agents.offline.researcher import evaluations_left, minutes, planned
+from openglia.agents.offline.supervisor import review
+from openglia.agents.prompts import prompt
+from openglia.agents.verdict import Verdict, parse
+
+
+class Unconfined:
+    def command(self, argv, layout):
+        return argv
+
+
+@dataclass
+class BenchRecord:
+    """The harness's record, as the loop sees it."""
+
+    bench: object
+
+    @property
+    def evaluations_used(self):
+        return len(self.bench.evaluations)
+
+    def summary_for_supervisor(self):
+        full = [
+            e["mean_response_time"]
+            for e in self.bench.evaluations
+            if e["status"] == "ok" and len(e["seeds"]) == 5 and "the starting" not in e["source"]
+        ]
+        if not full:
+            return "- No candidate has been evaluated cleanly on all evaluation seeds yet."
+        best = min(full)
+        return (
+            f"- Best, evaluation 9: {best:.2f} s (90 % interval {best - 1:.2f} to {best + 1:.2f})"
+        )
+
+
+def run(bench, *, seed=1, **limits):
+    run_dir = bench.root / "generated" / "run_1"
+    run_dir.mkdir(parents=True)
+    return asyncio.run(
+        discover(
+            Experiment(
+                run_dir=run_dir,
+                root=bench.root,
+                problem="Route requests.",
+                model="offline",
+                record=BenchRecord(bench),
+                sandbox=Unconfined(),
+                layout=None,
+                environment={"PATH": os.environ["PATH"]},
+                limits=Limits(**limits),
+                seed=seed,
+            )
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(make_bench):
+    bench = make_bench()
+    return bench, run(bench, max_evaluations=50)
+
+
+def test_a_whole_discovery_without_a_provider(finished):
+    bench, outcome = finished
+    assert (outcome.status, outcome.reason) == ("completed", None)
+    assert outcome.rounds == 2  # the Supervisor asked once
+    evaluations = bench.evaluations
+    assert evaluations[0]["source"] == "# the starting point\n"
+    assert 45 <= len(evaluations) < 50
+    scores = [e["mean_response_time"] for e in evaluations if e["status"] == "ok"]
+    full = [e for e in evaluations if e["status"] == "ok" and len(e["seeds"]) == 5]
+    assert min(e["mean_response_time"] for e in full) < scores[0] - 20
+    # The best one is left in the working file.
+    best = min(full, key=lambda e: e["mean_response_time"])
+    assert bench.scheduler.read_text() == best["source"]
+
+
+def test_the_account_holds_measured_figures_alone(finished):
+    bench, outcome = finished
+    measured = {f"{e['mean_response_time']:.2f}" for e in bench.evaluations if e["status"] == "ok"}
+    evidence = outcome.account.split("## Evidence")[1].split("\n## ")[0]
+    means = re.findall(r"^\| .* \| (\d+\.\d\d) \| \d+\.\d\d to", evidence, re.MULTILINE)
+    assert len(means) >= 3
+    assert set(means) <= measured
+    parts = outcome.account.split("## What each part contributes")[1].split("\n## ")[0]
+    changes = re.findall(r"^\| \w+: .* \| (\d+\.\d\d) \|", parts, re.MULTILINE)
+    assert changes
+    assert set(changes) <= measured
+    assert "ZeroDivisionError: made up" in outcome.account
+
+
+def test_a_seed_repeats_and_another_differs(make_bench):
+    benches = [make_bench() for _ in range(3)]
+    accounts = [
+        run(bench, seed=seed, max_evaluations=15).account
+        for bench, seed in zip(benches, (3, 3, 4), strict=True)
+    ]
+    assert accounts[0] == accounts[1]
+    assert accounts[0] != accounts[2]
+    assert benches[0].evaluations == benches[1].evaluations
+
+
+def test_a_refusal_ends_the_search_in_good_order(make_bench):
+    bench = make_bench(limit=8)
+    outcome = run(bench, max_evaluations=None)
+    assert len(bench.evaluations) == 8
+    assert "the evaluations are used up" in outcome.account
+    assert outcome.status in ("completed", "limit")
+
+
+def test_a_missing_benchmark_is_said(make_bench):
+    bench = make_bench()
+    (bench.folder / "run_all.sh").unlink()
+    outcome = run(bench, max_refinements=0)
+    assert outcome.status == "limit"
+    assert "no result" in outcome.account
+
+
+def test_limits_are_read_from_what_the_loop_says():
+    message = prompt(
+        "task", problem="p", evaluations="37", time="12 minutes for the whole run", run_id="r",
+        scratch="s",
+    )  # fmt: skip
+    assert (evaluations_left(message), minutes(message)) == (37, 720)
+    unlimited = prompt(
+        "task", problem="p", evaluations="unlimited", time="unlimited", run_id="r", scratch="s"
+    )
+    assert (evaluations_left(unlimited), minutes(unlimited)) == (None, None)
+    refine = prompt("refine", rating="FAIR", feedback="Why?", evaluations="5")
+    assert evaluations_left(refine) == 5
+    assert planned(37) == 37
+    assert planned(Limits().max_evaluations) == planned(None) == 120
+    assert planned(1000) == 1000
+
+
+def question(account, record, round_=1):
+    return prompt("review", problem="p", account=account, record=record, round=round_)
+
+
+CHANGES = "## What each part contributes\n\n" + "\n".join(
+    f"| order: {name} instead of best | 50.00 | +9 % |" for name in ("a", "b", "c")
+)
+BEST = "- Best, evaluation 4: 24.10 s (90 % interval 22.00 to 26.00), 0.441 of LLQ"
+
+
+@pytest.mark.parametrize(
+    ("account", "record", "round_", "rating", "content"),
+    [
+        ("All is well.", "- No candidate has been evaluated cleanly on all evaluation seeds yet.",
+         1, "POOR", False),
+        ("24.10 s", BEST, 1, "FAIR", False),
+        (f"23.00 s\n{CHANGES}", BEST, 1, "FAIR", False),
+        (f"24.10 s\n{CHANGES}", BEST, 1, "GOOD", False),
+        (f"24.10 s\n{CHANGES}", BEST, 2, "GOOD", True),
+    ],
+)  # fmt: skip
+def test_the_supervisor_rates_by_its_rule(account, record, round_, rating, content):
+    verdict = parse(review(question(account, record, round_)))
+    assert isinstance(verdict, Verdict)
+    assert (verdict.rating, verdict.content) == (rating, content)
+    assert content or "?" in verdict.feedback
+
+
+def test_the_supervisor_asks_about_failures():
+    record = f"{BEST}\n- Failed 3 x: exception: ZeroDivisionError"
+    feedback = json.loads(review(question(f"24.10 s\n{CHANGES}", record)))["feedback"]
+    assert "3 evaluations failed (exception: ZeroDivisionError)" in feedback
