@@ -4,6 +4,7 @@ The sums are taken left to right as Vidur takes them, with double precision and 
 that results agree to the last bit. What depends on one size alone is added up beforehand.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -192,7 +193,8 @@ class ExecutionTimes:
     def _prefill(self, prefills: list[tuple[int, int]]) -> float:
         # Several prompts count as one: their caches add up, their chunks as squares.
         cached = sum(-(-size // KV_GRANULARITY) for size, _ in prefills)
-        chunk = round(sum(tokens**2 for _, tokens in prefills) ** 0.5)
+        squares: int = sum(tokens * tokens for _, tokens in prefills)
+        chunk = round(math.sqrt(squares))
         row = self._prefill_rows.get(cached)
         if row is None:
             chunks = np.arange(1, self.max_batch_tokens + 1)

@@ -182,9 +182,8 @@ def profile(benchmark: Benchmark) -> None:
     profiler = cProfile.Profile()
     profiler.runcall(simulate, benchmark.cluster, trace, ROUTERS["llq"], times)
     pstats.Stats(profiler).sort_stats("tottime").print_stats(14)
-    print(
-        f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB"
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    print(f"peak memory of this process: {peak} MB")
 
 
 def main() -> None:
