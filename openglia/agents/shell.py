@@ -32,6 +32,7 @@ from openglia.agents.experiment import Sandbox
 # A command that prints more than this is stopped; the model sees head and tail of far less.
 OUTPUT_LIMIT = 16 * 2**20  # bytes
 _CHUNK = 2**16  # bytes
+_POLL_SECONDS = 0.02
 _DRAIN_SECONDS = 2.0  # for what is left in the pipes once the command is dead
 
 NO_BACKGROUND = (
@@ -121,7 +122,7 @@ class _Command:
             # Also after a normal end: what the command left in its group ends with it.
             kill_group(process.pid)
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(process.wait())
+                await asyncio.shield(_exited(process))
             _, unread = await asyncio.wait(readers, timeout=_DRAIN_SECONDS)
             for reader in unread:
                 reader.cancel()
@@ -132,7 +133,7 @@ class _Command:
         self.exit_code = 124 if self.timed_out else _exit_code(process.returncode)
 
     async def _wait(self, process: asyncio.subprocess.Process, time_limit: float) -> None:
-        ended = asyncio.create_task(process.wait())
+        ended = asyncio.create_task(_exited(process))
         flooded = asyncio.create_task(self.too_much.wait())
         try:
             done, _ = await asyncio.wait(
@@ -182,6 +183,12 @@ class _Command:
             options=ShellExecutionOptions(timeout_seconds=time_limit),
             timed_out=self.timed_out,
         )
+
+
+async def _exited(process: asyncio.subprocess.Process) -> None:
+    # Not process.wait(): that waits for the pipes too, which a process left behind holds open.
+    while process.returncode is None:
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def kill_group(group: int) -> None:

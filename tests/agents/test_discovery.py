@@ -1,13 +1,16 @@
 """The loop through fast-agent's real provider code, against a server on the loopback interface."""
 
+import asyncio
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from conftest import PLANTED_KEY
 from stand_in import Reply, StandIn, fail, run, say, verdict
 
 from openglia.agents.experiment import Limits, Patience
+from openglia.agents.redaction import Redactor
 
 POOR = verdict("POOR", "What did you measure?", needs_improvement=True)
 
@@ -114,7 +117,9 @@ def test_passing_trouble_is_waited_out(lab, protocol, trouble):
     assert (lab.root / "log").read_text() == "once\n"
 
 
-def test_a_retry_after_is_obeyed(lab, monkeypatch):
+def test_a_retry_after_is_obeyed(monkeypatch):
+    from fast_agent.llm.fastagent_llm import FastAgentLLM
+
     from openglia.agents import provider
 
     waits = []
@@ -123,10 +128,14 @@ def test_a_retry_after_is_obeyed(lab, monkeypatch):
         waits.append(seconds)
 
     monkeypatch.setattr(provider.asyncio, "sleep", sleep)
-    error = RuntimeError("busy")
-    error.response = type("Response", (), {"headers": {"retry-after": "37"}})()
-    assert provider.retry_after(error) == 37
-    assert provider.retry_after(RuntimeError("busy")) == 0
+    assert hasattr(FastAgentLLM, "_wait_before_retry")  # what is replaced below
+    llm = SimpleNamespace()
+    provider._be_patient(llm, Patience(backoff=2), Redactor([]))
+    busy = RuntimeError("busy")
+    busy.response = SimpleNamespace(headers={"retry-after": "37"})
+    for error in (busy, RuntimeError("no header")):
+        asyncio.run(llm._wait_before_retry(error, attempt=1, retries=3))
+    assert waits == [37, 4]
 
 
 @pytest.mark.parametrize("trouble", [fail(500, "overloaded"), say("half", cut=True)])
