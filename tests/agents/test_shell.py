@@ -46,6 +46,14 @@ def is_alive(pid):
         return False
 
 
+def dies(pid, seconds=30):
+    """Whether the process ends: a killed one takes the kernel a moment."""
+    deadline = time.monotonic() + seconds
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not is_alive(pid)
+
+
 def test_fast_agent_takes_it_for_a_shell_without_files(shell):
     # With a file system in the environment, or on the local executor, fast-agent would offer
     # file tools and durable processes that get around ``execute``.
@@ -77,14 +85,14 @@ def test_a_command_over_its_time_is_killed_with_its_group(shell, tmp_path):
     assert outcome.result.exit_code == 124
     assert outcome.result.stdout == "begun\n"
     assert "limit of one command" in outcome.result.stderr
-    assert not is_alive(int((tmp_path / "pid").read_text()))
+    assert dies(int((tmp_path / "pid").read_text()))
 
 
 def test_what_a_command_leaves_behind_ends_with_it(shell, tmp_path):
     outcome = execute(shell(), "sleep 600 & echo $! > pid; echo done")
     assert not outcome.timed_out
     assert outcome.result.stdout == "done\n"
-    assert not is_alive(int((tmp_path / "pid").read_text()))
+    assert dies(int((tmp_path / "pid").read_text()))
 
 
 def test_a_flood_of_output_is_stopped(shell):
@@ -109,7 +117,7 @@ def test_cancelling_kills_the_group(shell, tmp_path):
             await task
 
     asyncio.run(cancel())
-    assert not is_alive(int((tmp_path / "pid").read_text()))
+    assert dies(int((tmp_path / "pid").read_text()))
 
 
 def test_a_background_command_is_refused(shell, tmp_path):
