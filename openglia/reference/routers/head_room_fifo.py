@@ -14,34 +14,30 @@ MARGIN = 0.03  # m: share of the blocks that stays free
 
 class AIGlobalScheduler(BaseGlobalScheduler):
     def schedule(self) -> list[tuple[int, Request]]:
-        self.order_queue()
-        if not self._request_queue:
+        queue = self._request_queue
+        if not queue:
             return []
-        replicas = list(self._replica_schedulers.values())
-        block_size = replicas[0]._config.block_size
-        usable = (1 - MARGIN) * replicas[0]._config.num_blocks
-        reserved = {
-            replica.replica_id: [
-                replica.num_allocated_blocks,
-                sum(blocks_for(waiting, block_size) for waiting in replica._request_queue),
-            ]
-            for replica in replicas
-        }
+        config = next(iter(self._replica_schedulers.values()))._config
+        usable = (1 - MARGIN) * config.num_blocks
+        allocated, waiting = {}, {}
+        for replica_id, replica in self._replica_schedulers.items():
+            allocated[replica_id] = replica.num_allocated_blocks
+            waiting[replica_id] = sum(
+                blocks_for(request, config.block_size) for request in replica.pending_queue
+            )
 
+        placed = 0
         placements = []
-        while self._request_queue:
-            request = self._request_queue[0]
-            need = blocks_for(request, block_size)
-            replica_id = min(reserved, key=lambda replica: (sum(reserved[replica]), replica))
-            allocated, waiting = reserved[replica_id]
-            if allocated + ceil(waiting + need) > usable:
+        for request in queue:
+            need = blocks_for(request, config.block_size)
+            replica_id = min(allocated, key=lambda replica: allocated[replica] + waiting[replica])
+            if allocated[replica_id] + ceil(waiting[replica_id] + need) > usable:
                 break
-            reserved[replica_id][1] += need
-            placements.append((replica_id, self._request_queue.pop(0)))
+            waiting[replica_id] += need
+            placements.append((replica_id, request))
+            placed += 1
+        del queue[:placed]
         return placements
-
-    def order_queue(self) -> None:
-        self.sort_requests()
 
 
 def blocks_for(request: Request, block_size: int) -> float:

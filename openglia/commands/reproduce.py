@@ -1,0 +1,26 @@
+"""``openglia reproduce``: measure the reference routers and write RESULTS.md."""
+
+import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--simulator",
+        choices=["auto", "embedded", "vidur"],
+        default="auto",
+        help="auto is the embedded simulator; vidur takes hours (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import time
+
+    from openglia.files import write_atomically
+    from openglia.reference import reproduce
+
+    begun = time.monotonic()
+    table = reproduce.measure(arguments.simulator, say=print)
+    text = reproduce.render(table, time.monotonic() - begun)
+    write_atomically(reproduce.RESULTS, text)
+    print(f"\n{text}\nWritten to {reproduce.RESULTS}.")
+    return 0
