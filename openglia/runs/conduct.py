@@ -131,8 +131,7 @@ def _discover(
 ) -> Outcome:
     from openglia.integrity.layout import Layout
 
-    if discover is None:
-        from openglia.agents.loop import discover
+    begin_discovery = discover or _agents()
     evaluator = Evaluator(
         record,
         options.benchmark,
@@ -161,12 +160,18 @@ def _discover(
                 seed=options.seed,
                 resume=options.resume is not None,
             )
-            return asyncio.run(_awaited(discover(experiment)))
+            return asyncio.run(_awaited(begin_discovery(experiment)))
     finally:
         spent = results["timings"].get("discovery", 0.0) + time.monotonic() - begun
         results["timings"]["discovery"] = round(spent, 3)
         for line in evaluator.trouble:
             warn(results, line)
+
+
+def _agents() -> Discover:
+    from openglia.agents import loop  # late: only who discovers waits for it
+
+    return loop.discover
 
 
 async def _awaited(outcome: Awaitable[Outcome]) -> Outcome:
