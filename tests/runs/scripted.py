@@ -1,0 +1,84 @@
+"""Conducts a run whose discovery is a script: ``python scripted.py STEP ...``.
+
+Steps: evaluate=POLICY, partial=SEEDS, other-benchmark, scribble, hang, raise, failed, limit.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from openglia import paths
+from openglia.agents.experiment import Limits, Outcome, Usage
+from openglia.agents.models import Choice
+from openglia.benchmark.loading import load_benchmark
+from openglia.runs.conduct import Options, conduct
+
+ROUTERS = {
+    "spread": "return [(r.id % self._num_replicas, r) for r in queue]",
+    "one": "return [(0, r) for r in queue]",
+    "crash": "raise ValueError('planted')",
+    "endless": "while True: pass",
+}
+
+
+def source(policy: str) -> str:
+    return (
+        "from vidur.scheduler.global_scheduler.base_global_scheduler import BaseGlobalScheduler\n\n"
+        "class AIGlobalScheduler(BaseGlobalScheduler):\n"
+        "    def schedule(self):\n"
+        "        queue, self._request_queue = list(self._request_queue), []\n"
+        f"        {ROUTERS[policy]}\n"
+    )
+
+
+async def command(experiment, *words):
+    """What the agent's shell does: run_all.sh with the run's variables."""
+    script = experiment.root / "environment" / "vidur" / "run_all.sh"
+    process = await asyncio.create_subprocess_exec(
+        str(script), "--json", *words,
+        env={**experiment.environment, "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    print(f"> {output.decode().strip()}", flush=True)
+
+
+async def discover(experiment) -> Outcome:
+    usage = {"researcher": Usage(calls=1, input_tokens=10, output_tokens=5)}
+    account = "I tried **things**."
+    for step in sys.argv[1:]:
+        verb, _, value = step.partition("=")
+        print(f"step {step}", flush=True)
+        if verb == "evaluate":
+            paths.WORKING_SCHEDULER.write_text(source(value))
+            await command(experiment)
+        elif verb == "partial":
+            await command(experiment, "--seeds", value)
+        elif verb == "other-benchmark":
+            await command(experiment, "--benchmark", "paper")
+        elif verb == "hang":
+            await asyncio.sleep(600)
+        elif verb == "scribble":
+            paths.WORKING_SCHEDULER.write_text("this is not Python")
+        elif verb == "raise":
+            raise RuntimeError("planted bug")
+        elif verb in ("failed", "limit"):
+            return Outcome(status=verb, reason=f"planted {verb}", account=account, usage=usage)
+    print(experiment.record.summary_for_supervisor(), flush=True)
+    return Outcome(status="completed", reason=None, account=account, usage=usage)
+
+
+if __name__ == "__main__":
+    resume = os.environ.get("RESUME")
+    options = Options(
+        choice=Choice("offline", "named by the test"),
+        benchmark=load_benchmark("tiny"),
+        simulator="embedded",
+        limits=Limits(max_evaluations=int(os.environ.get("BUDGET", "20"))),
+        seed=0,
+        sandbox="none",
+        resume=Path(resume) if resume else None,
+    )
+    sys.exit(conduct(options, lambda line: print(line, flush=True), discover))

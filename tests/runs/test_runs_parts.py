@@ -1,0 +1,198 @@
+"""Folder, record, requests, workspace and verdicts, each by itself."""
+
+import json
+import socket
+import threading
+from dataclasses import replace
+
+import pytest
+
+from openglia.benchmark.loading import load_benchmark
+from openglia.errors import OpenGliaError
+from openglia.runs import evaluator as evaluator_module
+from openglia.runs.client import score
+from openglia.runs.evaluator import Evaluator
+from openglia.runs.folder import create
+from openglia.runs.record import Record
+from openglia.runs.requests import RefusedError, read_request
+from openglia.runs.verification import judge
+from openglia.runs.workspace import publish_results
+
+BENCHMARK = replace(load_benchmark("smoke"), seeds=(0, 1, 2))
+
+
+def ok(mean, *, full=True):
+    return {
+        "status": "ok", "scheduler": "0" * 12, "seeds": [0], "full": full,
+        "mean_response_time": mean, "interval": [mean - 1, mean + 1], "restarted_share": 0.0,
+        "ratio_to_llq": 0.5,
+    }  # fmt: skip
+
+
+def test_two_runs_in_the_same_second(tmp_path):
+    first, second = create(tmp_path, 0.0), create(tmp_path, 0.0)
+    assert second.id == f"{first.id}_2"
+    assert second.scratch.is_dir()
+
+
+def test_generated_is_not_a_folder(tmp_path):
+    (tmp_path / "generated").write_text("")
+    with pytest.raises(OpenGliaError, match="no run folder can be made"):
+        create(tmp_path / "generated")
+
+
+def test_best_is_the_earliest_of_the_lowest_clean_full_ones(tmp_path):
+    folder = create(tmp_path)
+    record = Record(folder)
+    failed = {"status": "failed", "full": True, "rule": "timeout", "reason": "slow", "seeds": [0]}
+    for result in (ok(9.0), ok(1.0, full=False), failed, ok(5.0), ok(5.0)):
+        record.append("source", {}, result)
+    assert record.best()["number"] == 4
+    assert record.counts() == {"total": 5, "clean": 4, "failed": 1, "full": 4}
+    summary = record.summary_for_supervisor()
+    assert "Best, evaluation 4: 5.00 s" in summary
+    assert "timeout: slow" in summary
+
+
+def test_a_record_that_was_cut_is_gone_on_with(tmp_path):
+    folder = create(tmp_path)
+    Record(folder).append("one", {}, ok(2.0))
+    with folder.evaluations.open("a") as stream:
+        stream.write('{"number": 2, "candidate"')
+    (folder.candidates / "0002_00000000.py").write_text("its line was never written")
+    record = Record(folder)
+    assert record.evaluations_used == 1
+    assert record.append("two", {}, ok(1.0))["number"] == 3
+    assert [line["number"] for line in Record(folder).records] == [1, 3]
+
+
+def test_candidates_that_were_edited_are_found(tmp_path):
+    from openglia.files import sha256
+
+    folder = create(tmp_path)
+    record = Record(folder)
+    kept = record.append("kept", {}, ok(1.0) | {"scheduler": sha256("kept")[:12]})
+    assert record.damaged() == []
+    (folder.path / kept["candidate"]).write_text("edited")
+    assert record.damaged() == [kept["candidate"].removeprefix("candidates/")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (b"not json", "not one line of JSON"),
+        (b"[" * 100_000, "not one line of JSON"),
+        ([], "object with the keys"),
+        ({"source": "x", "simulator": "vidur"}, "object with the keys"),
+        ({}, "source is missing"),
+        ({"source": 7}, "source is missing"),
+        ({"source": "\ud800"}, "UTF-8"),
+        ({"source": "x" * 300_000}, "more than 256 KiB"),
+        ({"source": "x", "benchmark": "paper"}, "smoke and no other"),
+        ({"source": "x", "seeds": [99]}, "not all evaluation seeds"),
+        ({"source": "x", "seeds": [0, 0]}, "named twice"),
+        ({"source": "x", "seeds": []}, "list of whole numbers"),
+        ({"source": "x", "seeds": [True]}, "list of whole numbers"),
+        ({"source": "x", "seeds": "0-2"}, "list of whole numbers"),
+        ({"source": "x", "duration": -1}, "at most"),
+        ({"source": "x", "duration": 1e9}, "at most"),
+        (b'{"source": "x", "duration": NaN}', "number of seconds"),
+    ],
+)
+def test_refused_requests(asked, reason):
+    line = asked if isinstance(asked, bytes) else json.dumps(asked).encode()
+    with pytest.raises(RefusedError, match=reason):
+        read_request(line, BENCHMARK)
+
+
+def test_a_link_in_the_place_of_the_results_is_not_followed(tmp_path):
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("kept")
+    target = tmp_path / "simulator_results"
+    target.symlink_to(precious)
+    output = tmp_path / "output"
+    (output / "seed_0").mkdir(parents=True)
+    publish_results(output, target)
+    assert (precious / "file").read_text() == "kept"
+    assert not target.is_symlink()
+    assert [path.name for path in target.iterdir()] == ["seed_0"]
+    (target / "link").symlink_to(precious)
+    publish_results(None, target)
+    assert list(target.iterdir()) == []
+    assert (precious / "file").exists()
+
+
+def group(final, llq, width=1.0):
+    def result(mean):
+        interval = [mean - width, mean + width]
+        return {"status": "ok", "mean_response_time": mean, "interval": interval}
+
+    return {"final": result(final), "llq": result(llq)}
+
+
+@pytest.mark.parametrize(
+    ("seen", "unseen", "overfitting", "no_gain"),
+    [
+        (group(50, 100), group(52, 100), False, False),
+        (group(50, 100), group(70, 100), True, False),
+        (group(50, 100), group(99, 100), True, True),
+        (group(110, 100), group(110, 100), False, True),
+        (group(50, 100), {}, None, None),
+    ],
+)
+def test_flags(seen, unseen, overfitting, no_gain):
+    judged = judge(seen, unseen)
+    assert (judged["overfitting"], judged["no_gain"]) == (overfitting, no_gain)
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    folder = create(tmp_path / "generated")
+    record = Record(folder)
+    results = tmp_path / "simulator_results"
+    with Evaluator(record, BENCHMARK, max_evaluations=3, simulator_results=results) as evaluator:
+        monkeypatch.setenv("OPENGLIA_EVALUATOR", str(evaluator.socket_path))
+        yield record, evaluator
+
+
+STUB_SOURCE = (
+    evaluator_module.paths.STUB.read_text() if evaluator_module.paths.STUB.exists() else ""
+)
+
+
+def test_requests_at_once_are_queued_and_the_budget_holds(served):
+    record, _ = served
+    answers = []
+
+    def ask():
+        answers.append(score(STUB_SOURCE, seeds=[0], duration=2.0)[0])
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer["status"] for answer in answers) == ["failed", "ok", "ok", "ok"]
+    assert [line["number"] for line in record.records] == [1, 2, 3]
+    assert not any(line["full"] for line in record.records)
+
+
+def test_a_client_that_hangs_up_stops_its_evaluation(served):
+    record, evaluator = served
+    endless = STUB_SOURCE.replace("self.sort_requests()", "while True: pass")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(evaluator.socket_path))
+        connection.sendall(json.dumps({"source": endless}).encode() + b"\n")
+        connection.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+    answer, _ = score(STUB_SOURCE, seeds=[1], duration=2.0)
+    assert answer["status"] == "ok"
+    assert [line["result"].get("rule") for line in record.records] == ["abandoned", None]
+
+
+def test_no_evaluator_answers(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENGLIA_EVALUATOR", str(tmp_path / "nothing"))
+    with pytest.raises(OpenGliaError, match="does not answer"):
+        score("x")

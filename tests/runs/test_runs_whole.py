@@ -1,0 +1,164 @@
+"""Whole runs with a scripted discovery: what they leave behind, however they end."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def results_of(run: Path) -> dict:
+    return json.loads((run / "results.json").read_text())
+
+
+def records_of(run: Path) -> list[dict]:
+    path = run / "evaluations.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def wait_for(process: subprocess.Popen, text: str) -> str:
+    """Read until a line holds the text."""
+    seen = ""
+    for line in process.stdout:
+        seen += line
+        if text in line:
+            return seen
+    raise AssertionError(f"{text!r} never came:\n{seen}")
+
+
+def test_a_whole_run(project):
+    status, output = project.run(
+        "scripted.py", "evaluate=one", "evaluate=spread", "evaluate=crash", "partial=0",
+        "partial=70", "other-benchmark", "scribble",
+    )  # fmt: skip
+    assert status == 0, output
+    (run,) = project.runs()
+    results, records = results_of(run), records_of(run)
+    # The refused requests (a held-out seed, another benchmark) are not on record.
+    assert [record["full"] for record in records] == [True, True, True, False]
+    assert [record["result"]["status"] for record in records] == ["ok", "ok", "failed", "failed"]
+    assert output.count('"rule": "refused"') == 2
+    assert "planted" in records[2]["result"]["reason"]
+    clean = {r["number"]: r["result"]["mean_response_time"] for r in records[:2]}
+    best = min(clean, key=clean.get)
+    final = results["final"]
+    assert final["number"] == best
+    assert (run / "final_scheduler.py").read_text() == (run / final["candidate"]).read_text()
+    assert results["status"] == "completed"
+    assert results["evaluations"] == {"total": 4, "clean": 2, "failed": 2, "full": 3}
+    assert results["usage"]["researcher"]["input_tokens"] == 10
+    assert results["integrity"]["ok"] is True, results["integrity"]
+    checked = results["verification"]
+    llq = results["baselines"]["llq"]
+    expected = 1 - final["held_out"]["mean_response_time"] / llq["held_out"]["mean_response_time"]
+    assert checked["gain_held_out"] == pytest.approx(expected, abs=1e-12)
+    assert checked["deterministic"] is True
+    assert final["held_out"]["seeds"] == [70, 71]
+    solution = (run / "solution.md").read_text()
+    assert "I tried **things**." in solution
+    assert f"{llq['evaluation']['mean_response_time']:.2f}" in solution
+    assert f"{final['held_out']['mean_response_time']:.2f}" in solution
+    assert "openglia verify" in solution
+    # Nothing of the held-out seeds stays where an agent of a later run could find it.
+    cached = list((project.root / "environment" / "cache").rglob("seed_7*"))
+    assert cached == []
+
+    again, told = project.openglia("verify", str(run))
+    assert again == 0, told
+    assert "all figures are those that the run recorded" in told
+    results["final"]["held_out"]["per_seed"][0] += 1e-9
+    (run / "results.json").write_text(json.dumps(results))
+    again, told = project.openglia("verify", str(run))
+    assert again == 1, told
+    assert "held-out seeds: final" in told
+
+
+def test_budget(project):
+    status, output = project.run("scripted.py", *["evaluate=spread"] * 3, "limit", BUDGET="2")
+    assert status == 0, output
+    (run,) = project.runs()
+    assert len(records_of(run)) == 2
+    assert "the budget of 2 evaluations is used up" in output
+    assert results_of(run)["status"] == "limit"
+
+
+@pytest.mark.parametrize(
+    ("steps", "status", "word"),
+    [
+        (["evaluate=spread", "failed"], 1, "failed"),
+        (["evaluate=crash"], 1, "failed"),
+        (["evaluate=spread", "raise"], 1, "failed"),
+    ],
+)
+def test_ends_badly(project, steps, status, word):
+    """A provider that is down, nothing clean, a bug: all is written, and the status says so."""
+    code, output = project.run("scripted.py", *steps)
+    assert code == status, output
+    (run,) = project.runs()
+    results = results_of(run)
+    assert results["status"] == word
+    assert results["reason"]
+    assert (run / "solution.md").exists()
+    clean = any(record["result"]["status"] == "ok" for record in records_of(run))
+    assert (run / "final_scheduler.py").exists() is clean
+    assert (results["final"] is not None) is clean
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_in_an_evaluation(project, number):
+    process = project.start("scripted.py", "evaluate=spread", "evaluate=endless")
+    wait_for(process, "step evaluate=endless")
+    os.kill(process.pid, number)
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 130, output
+    (run,) = project.runs()
+    results = results_of(run)
+    assert results["status"] == "interrupted"
+    assert results["verification"]["gain_held_out"] is not None
+    assert [record["result"]["status"] for record in records_of(run)] == ["ok"]
+
+
+@pytest.mark.parametrize("moment", ["measuring the baselines", "step hang", "the same seeds again"])
+def test_killed_then_finished(project, moment):
+    steps = ["evaluate=spread", *(["hang"] if moment == "step hang" else [])]
+    process = project.start("scripted.py", *steps)
+    wait_for(process, moment)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    (run,) = project.runs()
+    assert results_of(run)["status"] == "running"
+    evaluated = moment != "measuring the baselines"
+    assert len(records_of(run)) == evaluated
+    status, output = project.openglia("finish", str(run))
+    results = results_of(run)
+    # The discovery of the last one had ended by itself: only its verification was lost.
+    ended = moment == "the same seeds again"
+    assert results["status"] == ("completed" if ended else "interrupted"), output
+    assert status == (0 if ended else 130), output
+    assert (results["verification"] is not None) is evaluated
+    assert results["baselines"]["llq"]["evaluation"]["status"] == "ok"
+    status, output = project.openglia("finish", str(run))
+    assert "is finished already" in output
+
+
+def test_two_runs_at_once_and_resume(project):
+    first = project.start("scripted.py", "evaluate=one", "hang")
+    wait_for(first, "step hang")
+    status, output = project.run("scripted.py", "evaluate=spread")
+    assert status != 0
+    assert "a run (it has the working copy to itself) is already under way" in output
+    (run,) = project.runs()
+    status, output = project.openglia("finish", str(run))
+    assert status == 1
+    assert "already under way" in output
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate(timeout=60)
+    status, output = project.run("scripted.py", "evaluate=spread", RESUME=str(run))
+    assert status == 0, output
+    assert project.runs() == [run]
+    assert [record["number"] for record in records_of(run)] == [1, 2]
+    results = results_of(run)
+    assert results["status"] == "completed"
+    assert len(results["resumed"]) == 1
