@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_every_override_has_a_place():
 
 def test_the_arguments_name_the_cluster():
     words = command.arguments(CLUSTER, "ai", Path("/t.csv"), Path("/out"), 7)
-    options = dict(zip(words, words[1:], strict=False))
+    options = dict(pairwise(words))
     assert options["--seed"] == "7"
     assert options["--cluster_config_num_replicas"] == "2"
     assert options["--global_scheduler_config_type"] == "ai"
