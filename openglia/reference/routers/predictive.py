@@ -1,8 +1,8 @@
 """Predictive admission, in the spirit of the router that the Glia paper's FunSearch baseline found.
 
 A request is expected to produce as many tokens as the completed requests did on average. It goes to
-the replica with the least expected load, the smallest expectation first, as long as that replica can
-be expected to hold all of its requests at their ends.
+the replica with the least expected load, the smallest expectation first, as long as that replica
+can be expected to hold all of its requests at their ends.
 """
 
 from math import ceil
