@@ -8,6 +8,7 @@ process that it started is gone with it.
 import json
 import os
 import resource
+import select
 import selectors
 import signal
 import subprocess
@@ -25,9 +26,10 @@ BASE_MEMORY_MB = 4096
 
 # A worker's end is seen this soon even if a process that it left keeps its output open.
 _LOOK_EVERY = 0.1  # seconds
+_DYING_SECONDS = 2.0  # that a killed process may take, at most
 
 # What a worker needs of our environment. Keys of model providers and the like stay behind.
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "OPENGLIA_VIDUR_COMMIT")
 
 
 class CancelledError(Exception):
@@ -181,9 +183,11 @@ class Workers:
         if worker.ended:
             return
         worker.ended = True
+        below = _children(worker.process.pid)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(worker.process.pid, signal.SIGKILL)
         status = worker.process.wait()
+        _wait_for(below)
         worker.status = None if worker.timed_out else status
         self._forget(worker)
 
@@ -206,6 +210,24 @@ def worker_environment(root: Path) -> dict[str, str]:
 def _has_exited(process: subprocess.Popen[bytes]) -> bool:
     """Whether the process is dead; it stays unreaped, so its number cannot be another's yet."""
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _children(pid: int) -> list[int]:
+    """Handles on the children of a process: of a worker, or the worker itself in its fence."""
+    handles = []
+    with suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(OSError):
+                handles.append(os.pidfd_open(int(child)))
+    return handles
+
+
+def _wait_for(handles: Sequence[int]) -> None:
+    """Wait until these killed processes are gone, so that none still writes to its folder."""
+    deadline = time.monotonic() + _DYING_SECONDS
+    for handle in handles:
+        select.select([handle], [], [], max(0.0, deadline - time.monotonic()))
+        os.close(handle)
 
 
 def _limit_memory(pid: int, megabytes: int) -> None:

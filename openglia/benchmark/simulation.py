@@ -17,8 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from openglia.benchmark.definition import Benchmark
-from openglia.benchmark.processes import Command, Worker, Workers, worker_environment
+from openglia.benchmark.processes import (
+    BASE_MEMORY_MB,
+    Command,
+    Worker,
+    Workers,
+    worker_environment,
+)
 from openglia.files import write_json
+from openglia.integrity import worker_fence
 from openglia.paths import ROOT
 
 WORKERS = {"embedded": "openglia.simulator.worker", "vidur": "openglia.vidur.worker"}
@@ -111,8 +118,16 @@ def _command(work: Simulations, seeds: Sequence[int], number: int) -> Command:
     }
     write_json(folder / "job.json", job)
     on_vidur = work.simulator == "vidur"
+    router = [] if work.scheduler.startswith("builtin:") else [Path(work.scheduler)]
     return Command(
-        argv=[sys.executable, "-P", "-m", WORKERS[work.simulator], str(folder / "job.json")],
+        argv=worker_fence.command(
+            [sys.executable, "-P", "-m", WORKERS[work.simulator], str(folder / "job.json")],
+            folder=folder,
+            readable=[*router, *(work.traces[seed] for seed in seeds)],
+            simulator=work.simulator,
+            cluster=work.benchmark.cluster,
+            memory_mb=limits.memory_mb + BASE_MEMORY_MB,
+        ),
         folder=folder,
         environment=worker_environment(ROOT),
         steps=len(seeds),
@@ -137,7 +152,9 @@ def _failure(work: Simulations, worker: Worker) -> Failure:
         if told is not None:
             return told
     status = worker.status if worker.status is not None else 0
-    how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    number = -status if status < 0 else status - 128  # bubblewrap tells of a signal as a shell does
+    known = number in signal.valid_signals()
+    how = f"signal {signal.Signals(number).name}" if known else f"exit status {status}"
     return Failure(
         rule="crash",
         reason=f"the {work.simulator} simulator's process ended with {how}",

@@ -58,6 +58,7 @@ def examine(model: str | None = None, sandbox: str = "auto") -> list[Finding]:
         ("simulator", _simulator),
         ("model", lambda: _model(model)),
         ("sandbox", lambda: _sandbox(model, sandbox)),
+        ("workers", _workers),
         ("cores", _cores),
         ("memory", _memory),
         ("disk", _disk),
@@ -163,6 +164,17 @@ def _sandbox(model: str | None, name: str) -> Finding:
         state = "note"
         text += "; as root, Linux does not limit the number of processes: better run as a user"
     return Finding("sandbox", state, f"{chosen.name}: {text}")
+
+
+def _workers() -> Finding:
+    from openglia.integrity import worker_fence
+
+    problem = worker_fence.problem()
+    if problem is None:
+        text = "each simulation runs in bubblewrap: no network, no home, one folder to write"
+        return Finding("workers", "ok", text)
+    text = f"not fenced, as {problem}: a router past the static rules would have your rights"
+    return Finding("workers", "note", text)
 
 
 def _cores() -> Finding:

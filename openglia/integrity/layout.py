@@ -172,11 +172,19 @@ def _without_comments(text: str) -> str:
     return yaml.safe_dump({k: v for k, v in value.items() if k != _HELD_OUT}, sort_keys=False)
 
 
-def interpreter_prefixes(root: Path) -> list[Path]:
-    """Where the interpreter behind ``.venv`` lives, by every path that leads there; not /usr."""
+def interpreter_prefixes(root: Path, python: Path | None = None) -> list[Path]:
+    """Where the interpreter behind ``.venv`` lives, by every path that leads there; not /usr.
+
+    Args:
+        root: the experiment.
+        python: of another virtual environment than ``.venv``.
+
+    Raises:
+        OpenGliaError: it lies where showing it would show a home folder or the experiment.
+    """
     home = Path.home().resolve()
     found = []
-    path = root / ".venv" / "bin" / "python"
+    path = python or root / ".venv" / "bin" / "python"
     hops = [path]
     while path.is_symlink() and len(hops) < 16:
         path = path.parent / path.readlink()

@@ -7,26 +7,20 @@ amount of output are limited by the shell that runs the command (``openglia.agen
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from openglia.errors import OpenGliaError, UsageError
+from openglia.integrity import bubblewrap
+from openglia.integrity.bubblewrap import MAX_PROCESSES, TMP_BYTES, attempt
+from openglia.integrity.bubblewrap import problem as bubblewrap_problem
 from openglia.integrity.layout import Layout, Mount, experiment_mounts, system_mounts
 
 NAMES = ("auto", "bubblewrap", "docker", "none")
 
-MAX_PROCESSES = 1024
 MAX_MEMORY_KIB = 8 * 1024 * 1024  # address space of one process
-MAX_FILE_KIB = 1024 * 1024  # one file
-TMP_BYTES = 512 * 1024 * 1024  # /tmp, fresh for every command
 
-_LIMITS = (
-    f"ulimit -c 0; ulimit -v {MAX_MEMORY_KIB}; ulimit -f {MAX_FILE_KIB}; ulimit -n 1024; "
-    'if [ "$1" = all ]; then ulimit -u ' + str(MAX_PROCESSES) + '; fi; shift; exec "$@"'
-)
-_PROBE_SECONDS = 20
 _DOCKER_IMAGE = "python:3.12-slim"
 
 
@@ -80,11 +74,8 @@ class Bubblewrap(_Base):
 
     def command(self, argv: list[str], layout: Layout) -> list[str]:
         """The command that runs ``argv`` in ``layout.root``, fenced and limited."""
-        words = [*_fence(), "--proc", "/proc", "--dev", "/dev"]
-        words += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
-        for mount in (*system_mounts(), *experiment_mounts(layout)):
-            words += _bubblewrap_words(mount)
-        words += ["--remount-ro", str(layout.root), "--remount-ro", "/"]
+        words = bubblewrap.fence((*system_mounts(), *experiment_mounts(layout)))
+        words += ["--new-session", "--remount-ro", str(layout.root), "--remount-ro", "/"]
         return [*words, "--chdir", str(layout.root), "--", *_limited(argv, processes=True)]
 
 
@@ -161,39 +152,13 @@ def choose(name: str = "auto", *, trusted_model: bool = False) -> Sandbox:
     )
 
 
-def bubblewrap_problem() -> str | None:
-    """Why bubblewrap cannot be used here, in one line; None: it works, tried just now."""
-    if shutil.which("bwrap") is None:
-        return "bubblewrap is not installed"
-    problem = _try([*_fence(), "--ro-bind", "/", "/", "--proc", "/proc", "true"])
-    return problem and f"bubblewrap does not work here ({problem})"
-
-
 def docker_problem() -> str | None:
     """Why Docker cannot be used here, in one line; None: an engine answers and has the image."""
     if shutil.which("docker") is None:
         return "docker is not installed"
     image = os.environ.get("OPENGLIA_DOCKER_IMAGE", _DOCKER_IMAGE)
-    problem = _try(["docker", "image", "inspect", "--format", "{{.Id}}", image])
+    problem = attempt(["docker", "image", "inspect", "--format", "{{.Id}}", image])
     return problem and f"docker cannot be used ({problem})"
-
-
-def _fence() -> list[str]:
-    words = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
-    return [*words, "--die-with-parent", "--new-session", "--hostname", "sandbox"]
-
-
-def _bubblewrap_words(mount: Mount) -> list[str]:
-    target = str(mount.target)
-    match mount.kind:
-        case "read-only":
-            return ["--ro-bind", mount.source, target]
-        case "writable":
-            return ["--bind", mount.source, target]
-        case "tmpfs":
-            return ["--tmpfs", target]
-        case "link":
-            return ["--symlink", mount.source, target]
 
 
 def _docker_words(mount: Mount) -> list[str]:
@@ -207,13 +172,7 @@ def _docker_words(mount: Mount) -> list[str]:
 
 
 def _limited(argv: list[str], *, processes: bool) -> list[str]:
-    """Run ``argv`` under resource limits.
-
-    The limit on processes counts those of the same user. In a sandbox that is the sandbox's own;
-    without one it would be everything of the user's, so it is left out. Linux does not apply it
-    to the superuser.
-    """
-    return ["bash", "-c", _LIMITS, "limits", "all" if processes else "some", *argv]
+    return bubblewrap.limited(argv, memory_kib=MAX_MEMORY_KIB, processes=processes)
 
 
 def _loud(why: str) -> str:
@@ -221,16 +180,3 @@ def _loud(why: str) -> str:
         f"NO SANDBOX ({why}): the agent's commands run with all your rights, "
         f"on all your files, with network access"
     )
-
-
-def _try(argv: list[str]) -> str | None:
-    try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if done.returncode == 0:
-        return None
-    lines = (done.stderr or done.stdout).strip().splitlines()
-    return lines[-1] if lines else f"exit status {done.returncode}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from openglia.errors import OpenGliaError, UsageError
-from openglia.integrity import sandbox
+from openglia.integrity import bubblewrap, sandbox
 from openglia.integrity.layout import Layout, interpreter_prefixes, redact
 from openglia.paths import ROOT
 
@@ -236,7 +236,7 @@ def test_python_with_numpy_and_pandas_for_analysis(layout):
 def test_memory_and_file_size_are_limited(layout):
     done = inside(layout, 'python -c "x = bytearray(9 * 2**30)"; ulimit -f')
     assert "MemoryError" in done.stderr
-    assert int(done.stdout) == sandbox.MAX_FILE_KIB
+    assert int(done.stdout) == bubblewrap.MAX_FILE_KIB
 
 
 @fenced

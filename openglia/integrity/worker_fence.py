@@ -1,0 +1,129 @@
+"""The fence around a worker that simulates: what stands behind the static rules for routers.
+
+A router that finds a hole in the rules runs code in the worker's process. Where bubblewrap works
+that process has no network, sees no process but its own, reads the simulator, its traces and the
+router, and writes its job's folder; what it started ends with it, also in another session.
+"""
+
+import functools
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from importlib.util import cache_from_source
+from pathlib import Path
+
+from openglia import paths
+from openglia.benchmark.definition import Cluster
+from openglia.errors import OpenGliaError
+from openglia.integrity import bubblewrap
+from openglia.integrity.layout import Mount, interpreter_prefixes, system_mounts
+
+# Of the package: what the workers import, and no reference routers, prompts or rules.
+_SOURCES = ("__init__.py", "errors.py", "files.py", "paths.py", "benchmark", "hardware")
+_SIMULATORS = {"embedded": "simulator", "vidur": "vidur"}
+
+
+@functools.cache
+def problem() -> str | None:
+    """Why workers run without a fence here, in one line; None: they are fenced."""
+    found = bubblewrap.problem()
+    if found is None:
+        try:
+            _prefixes()
+        except OpenGliaError:
+            found = f"the interpreter {sys.executable} lies in the home folder itself"
+    return found
+
+
+def command(
+    argv: list[str],
+    *,
+    folder: Path,
+    readable: Sequence[Path],
+    simulator: str,
+    cluster: Cluster,
+    memory_mb: int,
+) -> list[str]:
+    """The command that runs a worker's ``argv`` behind the fence; ``argv`` itself without one.
+
+    Args:
+        folder: of the job; all that can be written.
+        readable: files: the router and the traces.
+        simulator: embedded or vidur.
+        cluster: whose predictors are shown to Vidur.
+        memory_mb: address space.
+
+    Raises:
+        OpenGliaError: Vidur's files cannot be had from the checkout.
+    """
+    if problem() is not None:
+        return argv
+    mounts = [*_system(), *_package(simulator)]
+    tables = paths.CACHE / "tables"
+    if simulator == "vidur":
+        mounts += _vidur(cluster)
+    elif tables.is_dir():
+        mounts.append(_shown(tables))
+    mounts += [_shown(path) for path in readable]
+    mounts.append(Mount("writable", folder, str(folder)))
+    # The worker is the first process of its namespace: with it all others end.
+    words = [*bubblewrap.fence(mounts), "--as-pid-1", "--remount-ro", "/"]
+    words += ["--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp", "--chdir", str(folder)]
+    limited = bubblewrap.limited(argv, memory_kib=memory_mb * 1024, processes=True)
+    return [*words, "--", *limited]
+
+
+@functools.cache
+def _prefixes() -> tuple[Path, ...]:
+    found = interpreter_prefixes(paths.ROOT, Path(sys.executable))
+    environment = Path(sys.prefix)
+    return (*found, *(() if environment.is_relative_to("/usr") else (environment,)))
+
+
+def _system() -> Iterator[Mount]:
+    yield from system_mounts()
+    yield Mount("tmpfs", paths.ROOT)  # hides what a system folder above would show of it
+    for prefix in _prefixes():
+        yield _shown(prefix)
+
+
+def _package(simulator: str) -> Iterator[Mount]:
+    package = paths.ROOT / "openglia"
+    for name in (*_SOURCES, _SIMULATORS[simulator]):
+        _compile(package / name)
+        yield _shown(package / name)
+
+
+def _compile(source: Path) -> None:
+    """A worker cannot keep what it compiled, so it is compiled here, where it has changed."""
+    for path in source.glob("*.py") if source.is_dir() else ():
+        compiled = Path(cache_from_source(str(path)))
+        if not compiled.exists() or compiled.stat().st_mtime < path.stat().st_mtime:
+            import py_compile
+
+            with suppress(OSError, py_compile.PyCompileError):
+                py_compile.compile(str(path), quiet=1)
+
+
+def _vidur(cluster: Cluster) -> Iterator[Mount]:
+    """What Vidur's worker reads: Git's objects, pristine files, overrides, predictors.
+
+    Vidur opens lock files beside its predictors, for writing. They go to a folder of this
+    worker's own, in which the predictors appear.
+    """
+    from openglia.vidur import checkout, command, predictors, tree
+
+    pristine = tree.pristine(checkout.Source.from_environment().commit)
+    for path in (paths.VIDUR / ".git", pristine, paths.OVERRIDES, paths.STUB):
+        yield _shown(path)
+    work = predictors.folder(cluster)
+    if work.is_dir():
+        yield _shown(work)
+        cached = work / command.PREDICTOR_CACHE
+        yield Mount("tmpfs", cached)
+        for path in sorted(cached.glob("*.pkl")):
+            yield _shown(path)
+
+
+def _shown(path: Path) -> Mount:
+    return Mount("read-only", path, str(path.resolve()))
