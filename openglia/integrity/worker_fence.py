@@ -67,7 +67,8 @@ def command(
     mounts += [_shown(path) for path in readable]
     mounts.append(Mount("writable", folder, str(folder)))
     # The worker is the first process of its namespace: with it all others end.
-    words = [*bubblewrap.fence(mounts), "--as-pid-1", "--remount-ro", "/"]
+    words = [*bubblewrap.fence(mounts), "--as-pid-1"]
+    words += ["--remount-ro", str(paths.ROOT), "--remount-ro", "/"]
     words += ["--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp", "--chdir", str(folder)]
     limited = bubblewrap.limited(argv, memory_kib=memory_mb * 1024, processes=True)
     return [*words, "--", *limited]

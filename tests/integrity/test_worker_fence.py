@@ -1,0 +1,222 @@
+"""Routers with the static rules off, in a worker behind its fence: what they try has no effect."""
+
+import os
+import signal
+import socket
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openglia import paths
+from openglia.benchmark import evaluation
+from openglia.benchmark.definition import Limits
+from openglia.benchmark.loading import load_benchmark
+from openglia.integrity import worker_fence
+
+pytestmark = pytest.mark.skipif(
+    worker_fence.problem() is not None, reason=str(worker_fence.problem())
+)
+
+# Runs in a router's constructor; what it prints is kept in router.log.
+ROUTER = """\
+import glob, os, signal, socket, subprocess, sys, traceback
+from vidur.scheduler.global_scheduler.base_global_scheduler import BaseGlobalScheduler
+
+def attempt():
+{attempt}
+
+class AIGlobalScheduler(BaseGlobalScheduler):
+    def __init__(self, config, replicas):
+        super().__init__(config, replicas)
+        try:
+            print("got", attempt(), flush=True)
+        except BaseException:
+            traceback.print_exc()
+
+    def schedule(self):
+        queue, self._request_queue = self._request_queue, []
+        return [(r.id % 4, r) for r in queue]
+"""
+LIMITS = Limits(simulation_seconds=20.0, memory_mb=512, router_call_mean_ms=50.0)
+
+
+@pytest.fixture
+def attempt(tmp_path, monkeypatch):
+    """Score a router that tries something; what it said."""
+    monkeypatch.setattr(evaluation, "broken_rule", lambda source, name: None)
+    benchmark = replace(load_benchmark("smoke"), name="fence", duration=2.0, limits=LIMITS)
+
+    def score(code: str) -> str:
+        path = tmp_path / "router.py"
+        path.write_text(ROUTER.format(attempt=textwrap.indent(textwrap.dedent(code), "    ")))
+        results = tmp_path / "results"
+        done = evaluation.measure(str(path), benchmark, seeds=(0,), jobs=1, output_dir=results)
+        assert done.ok, done.failure
+        return (results / "router.log").read_text()
+
+    return score
+
+
+@pytest.fixture
+def outside(tmp_path):
+    folder = tmp_path / "home" / ".ssh"
+    folder.mkdir(parents=True)
+    (folder / "id_ed25519").write_text("planted-secret\n")
+    return folder
+
+
+def test_what_lies_outside_cannot_be_read(attempt, outside):
+    said = attempt(f"return open('{outside}/id_ed25519').read()")
+    assert "FileNotFoundError" in said
+    assert "planted" not in said
+
+
+def test_nothing_can_be_written_outside(attempt, outside):
+    assert "No such file" in attempt(f"open('{outside}/authorized_keys', 'w')")
+    assert [path.name for path in outside.iterdir()] == ["id_ed25519"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "openglia/simulator/engine.py",
+        "openglia/simulator/__pycache__/planted.pyc",
+        "environment/cache/planted",
+        "planted",
+        ".venv/planted",
+    ],
+)
+def test_the_experiment_cannot_be_written(attempt, name):
+    path = paths.ROOT / name
+    before = path.read_bytes() if path.exists() else None
+    assert "Read-only file system" in attempt(
+        f"os.makedirs(os.path.dirname('{path}'), exist_ok=True)\nopen('{path}', 'a').write('x')"
+    )
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["openglia/reference", "openglia/agents", "openglia/integrity", "environment/benchmarks",
+     "environment/cache/traces/*/seed_1*", "generated", "tests", ".git", "problem.md"],
+)  # fmt: skip
+def test_of_the_experiment_only_what_it_needs_is_there(attempt, name):
+    assert "got []" in attempt(f"return glob.glob('{paths.ROOT}/{name}')")
+
+
+def test_no_network(attempt):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        said = attempt(f"return socket.create_connection(('127.0.0.1', {port}), 3)")
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert "ConnectionRefusedError" in said
+
+
+def test_no_socket_of_the_machine(attempt):
+    """Nor an abstract one, which no file stands for."""
+    name = f"openglia-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0{name}")
+        server.listen()
+        said = attempt(f"return socket.socket(socket.AF_UNIX).connect('\\0{name}')")
+    assert "ConnectionRefusedError" in said
+
+
+@pytest.mark.parametrize("how", ["in a session of its own", "twice forked"])
+def test_a_process_that_it_leaves_ends_with_it(attempt, tmp_path, how):
+    mark = f"{98_000_000 + os.getpid()}"
+    start = f"subprocess.Popen(['sleep', '{mark}'], start_new_session=True)"
+    if how == "twice forked":
+        start = f"os.fork() or (os.setsid(), os.fork() or os.execvp('sleep', ['sleep', '{mark}']))"
+    assert "got" in attempt(f"return {start}")
+    assert not [
+        path
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if mark in _content(path).split("\0") and "sleep" in _content(path)
+    ]
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def test_the_harness_gets_no_signal(attempt, monkeypatch):
+    caught = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: caught.append(1))
+    try:
+        said = attempt(
+            f"""
+            for pid in range(1, 400):
+                try: pid in (1, os.getpid()) or os.kill(pid, signal.SIGUSR1)
+                except ProcessLookupError: pass
+            os.kill({os.getpid()}, signal.SIGUSR1)
+            """
+        )
+        time.sleep(0.05)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert "ProcessLookupError" in said
+    assert not caught
+
+
+def test_it_sees_no_process_but_its_own(attempt):
+    """The worker, and its child that simulates."""
+    assert "got 2" in attempt("return len([p for p in os.listdir('/proc') if p.isdigit()])")
+
+
+def test_no_privileges_to_gain(attempt):
+    assert "Operation not permitted" in attempt("os.chroot('/tmp')")
+    said = attempt("return subprocess.run(['unshare', '-U', 'true'], stderr=-1).stderr")
+    assert "unshare" in said
+
+
+def test_no_variable_of_the_harness(attempt, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-planted-key")
+    said = attempt("return dict(os.environ), open('/proc/1/environ').read()")
+    assert "PYTHONHASHSEED" in said
+    assert "planted" not in said
+
+
+def test_the_disk_cannot_be_filled(attempt):
+    said = attempt("open('big', 'wb').truncate(2 * 2**30)")
+    assert "File too large" in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="Linux does not limit the superuser's processes")
+def test_a_fork_bomb_is_bounded(attempt):
+    said = attempt("while True:\n    if os.fork() == 0:\n        signal.pause()")
+    assert "BlockingIOError" in said
+
+
+def test_compiled_files_are_kept_for_the_workers(attempt):
+    """They cannot write them; without them each would compile the simulator anew."""
+    from importlib.util import cache_from_source
+
+    compiled = Path(cache_from_source(str(paths.ROOT / "openglia/simulator/engine.py")))
+    compiled.unlink(missing_ok=True)
+    attempt("pass")
+    assert compiled.exists() or not os.access(compiled.parent.parent, os.W_OK)
+
+
+def test_an_interpreter_that_cannot_be_shown_means_no_fence(monkeypatch):
+    worker_fence.problem.cache_clear()
+    worker_fence._prefixes.cache_clear()
+    monkeypatch.setenv("HOME", str(Path(sys.executable).resolve().parent.parent / "x"))
+    try:
+        found = worker_fence.problem()
+        if Path(sys.executable).resolve().is_relative_to("/usr"):
+            assert found is None
+        else:
+            assert "lies in the home folder" in found
+    finally:
+        worker_fence.problem.cache_clear()
+        worker_fence._prefixes.cache_clear()
