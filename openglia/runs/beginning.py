@@ -73,6 +73,7 @@ def _resume(
             f"{folder.id} was scored on the {results['simulator']} simulator; resume it with "
             f"--simulator {results['simulator']}"
         )
+    folder.remove_half_files()
     record = Record(folder)
     records = record.records
     workspace.prepare(record.source(records[-1]) if records else None)

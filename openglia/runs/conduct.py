@@ -243,6 +243,7 @@ def finish_killed(folder: RunFolder, say: Say) -> int:
         if results["status"] != UNFINISHED:
             say(f"{folder.id} is finished already ({results['status']}); see {folder.solution}")
             return finish.EXIT_STATUS[results["status"]]
+        folder.remove_half_files()
         record = Record(folder, on_evaluation_seeds(results))
         if results["outcome"] is None:
             results["outcome"] = {

@@ -51,6 +51,12 @@ class RunFolder:
         """The candidate that the run stands behind; absent if there is none."""
         return self.path / "final_scheduler.py"
 
+    def remove_half_files(self) -> None:
+        """Remove what writers that were killed left beside the files that they meant to write."""
+        for folder in (self.path, self.candidates):
+            for path in folder.glob(".*.????????"):  # as ``openglia.files`` names them
+                path.unlink(missing_ok=True)
+
 
 def create(generated: Path = paths.GENERATED, moment: float | None = None) -> RunFolder:
     """Make ``run_YYYYMMDD_HHMMSS`` with its scratch folder; a second one in a second gets ``_2``.
