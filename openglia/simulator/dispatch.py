@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from openglia.benchmark.definition import Cluster, Limits
 from openglia.simulator import interface
 from openglia.simulator.failures import DETAIL_LINES, RouterFailureError, Rule
-from openglia.simulator.replica import Job
+from openglia.simulator.job import Job
 
 _HERE = str(Path(__file__).parent)
 
@@ -128,11 +128,11 @@ class Dispatcher:
                 f"schedule() placed an object of type {kind} on replica {number}; "
                 f"a placement is (replica_id, request) with a request of self._request_queue",
             )
-        job = self.waiting.pop(request._id, None)
+        job = self.waiting.pop(request.id, None)
         if job is None or job.view is not request:
             raise RouterFailureError(
                 "invalid-placement",
-                f"schedule() placed request {request._id!r}, which does not wait: it was placed "
+                f"schedule() placed request {request.id!r}, which does not wait: it was placed "
                 f"before, or it is a copy. Take what you return out of self._request_queue",
             )
         return number, job
@@ -140,7 +140,7 @@ class Dispatcher:
     def _fail_on_queue(self) -> NoReturn:
         waiting = {id(job.view) for job in self.waiting.values()}
         strangers = [
-            getattr(request, "_id", request)
+            getattr(request, "id", request)
             for request in self.router._request_queue
             if id(request) not in waiting
         ]

@@ -3,12 +3,12 @@
 Vidur's heap orders events by (time, number of creation), and a chain of zero-delay events leads
 from each cause to its effects. Hence at any instant: arrivals come first, in the trace's order;
 then the batches that end, in the order in which they were formed; then what follows from these,
-first in, first out. ``_Instant`` holds that queue. A batch that only decodes and only leads to its
-like is stepped through without it (``Replica.step``).
+first in, first out. A batch that only decodes and only leads to its like (``Replica.look_ahead``)
+touches nothing but its replica: ``Engine.run`` steps through those by itself.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
 from math import inf
@@ -22,9 +22,12 @@ from openglia.errors import OpenGliaError
 from openglia.simulator import interface
 from openglia.simulator.dispatch import Dispatcher
 from openglia.simulator.failures import RouterFailureError
-from openglia.simulator.replica import Job, Replica, SarathiReplica, VllmReplica
+from openglia.simulator.job import Job
+from openglia.simulator.replica import Replica
 from openglia.simulator.results import ReplicaSamples, RequestRecords, Simulation
+from openglia.simulator.sarathi import SarathiReplica
 from openglia.simulator.timing import ExecutionTimes
+from openglia.simulator.vllm import VllmReplica
 
 MakeRouter = Callable[
     [interface.SimulationConfig, dict[int, interface.Replica]], interface.BaseGlobalScheduler
@@ -130,16 +133,7 @@ class Engine:
         samples = self.samples
         while True:
             next_arrival = arrived_at[self.arrived]
-            bound = min(next_arrival, samples.next_at) if samples else next_arrival
-            while ends:
-                end, _, replica = ends[0]
-                if end >= bound:
-                    break
-                duration = replica.step()
-                if not duration:
-                    break
-                self.serial += 1
-                heapreplace(ends, (end + duration, self.serial, replica))
+            self._step_until(min(next_arrival, samples.next_at) if samples else next_arrival)
             now = min(next_arrival, ends[0][0]) if ends else next_arrival
             if now == inf:
                 break
@@ -151,27 +145,70 @@ class Engine:
         self._check_all_completed()
         self.dispatcher.check_mean_time()
 
+    def _step_until(self, bound: float) -> None:
+        """End batches before ``bound`` and start their like, up to one that needs an instant.
+
+        Most batches pass here. The statements are those of ``Replica.end`` and ``Replica.start``
+        that remain when nothing but decoding goes on.
+        """
+        ends = self.ends
+        serial = self.serial
+        while ends:
+            end, _, replica = ends[0]
+            if end >= bound:
+                break
+            steps = replica.steps + 1
+            if steps >= replica.steady_until and not replica.look_ahead():
+                break
+            allocated = replica.allocated + replica.crossings[steps % replica.block_size]
+            duration = replica.duration
+            view = replica.view
+            replica.steps = view._steps = steps
+            replica.allocated = view.num_allocated_blocks = allocated
+            replica.block_seconds += allocated * duration
+            serial += 1
+            heapreplace(ends, (end + duration, serial, replica))
+        self.serial = serial
+
     def _instant(self, now: float) -> None:
         """Handle everything that happens at ``now``."""
+        ends = self.ends
+        ending = []
+        while ends and ends[0][0] == now:
+            ending.append(heappop(ends)[2])
+        arrived_at = self.arrivals.arrived_at
+        arriving = 0
+        while arrived_at[self.arrived + arriving] == now:
+            arriving += 1
+        if arriving + len(ending) > 1:
+            self._tie(now, arriving, ending)
+        elif arriving:
+            self._arrive(now)
+            for target in self._route(now):
+                self._start(self.replicas[target], now)
+        else:
+            (replica,) = ending
+            # After a completion the router runs before the replica forms its next batch.
+            targets = self._route(now) if self._end(replica, now) else ()
+            self._start(replica, now)
+            for target in targets:
+                self._start(self.replicas[target], now)
+
+    def _tie(self, now: float, arriving: int, ending: list[Replica]) -> None:
+        """Handle several events at one time; what follows from them interleaves, as in Vidur."""
         actions: deque[tuple[int, Replica | None]] = deque()
-        while self.arrivals.arrived_at[self.arrived] == now:
+        for _ in range(arriving):
             self._arrive(now)
             actions.append((_ROUTE, None))
-        ends = self.ends
-        while ends and ends[0][0] == now:
-            actions.append((_END, heappop(ends)[2]))
+        actions.extend((_END, replica) for replica in ending)
         while actions:
             action, replica = actions.popleft()
             if replica is None:
-                for target in self._route(now):
-                    actions.append((_START, self.replicas[target]))
+                actions.extend((_START, self.replicas[target]) for target in self._route(now))
             elif action == _START:
                 self._start(replica, now)
             else:
-                completed = replica.end(now)
-                for job in completed:
-                    self.records.complete(job, now)
-                if completed:  # the router runs before the replica forms its next batch
+                if self._end(replica, now):
                     actions.append((_ROUTE, None))
                 actions.append((_START, replica))
 
@@ -181,13 +218,23 @@ class Engine:
         job = Job(index, now, self.arrivals.prompts[index], self.arrivals.totals[index])
         self.dispatcher.arrive(job)
 
-    def _route(self, now: float) -> set[int]:
+    def _end(self, replica: Replica, now: float) -> bool:
+        """End the batch under way; say whether a request completed, which calls the router."""
+        completed = replica.end(now)
+        for job in completed:
+            self.records.complete(job, now)
+        return bool(completed)
+
+    def _route(self, now: float) -> Collection[int]:
         """Call the router; return the replicas that got requests.
 
         A set, because Vidur visits them in the order of one.
         """
+        placements = self.dispatcher.route()
+        if not placements:
+            return ()
         targets = set()
-        for target, job in self.dispatcher.route():
+        for target, job in placements:
             targets.add(target)
             self.replicas[target].place(job)
             self.records.place(job, now, target)

@@ -11,7 +11,8 @@ from openglia.files import write_atomically, write_json
 
 if TYPE_CHECKING:
     from openglia.simulator.dispatch import Dispatcher
-    from openglia.simulator.replica import Job, Replica
+    from openglia.simulator.job import Job
+    from openglia.simulator.replica import Replica
 
 REQUEST_COLUMNS = (
     "Request Id",

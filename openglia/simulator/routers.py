@@ -69,7 +69,7 @@ class LlqRouter(LeastLoadedRouter):
 
     def _loads(self) -> list[int]:
         return [
-            replica.num_pending_requests + len(replica._allocation_map)
+            replica.num_pending_requests + replica.num_active_requests
             for replica in self._replica_schedulers.values()
         ]
 

@@ -191,10 +191,12 @@ class ExecutionTimes:
         return row
 
     def _prefill(self, prefills: list[tuple[int, int]]) -> float:
-        # Several prompts count as one: their caches add up, their chunks as squares.
-        cached = sum(-(-size // KV_GRANULARITY) for size, _ in prefills)
-        squares: int = sum(tokens * tokens for _, tokens in prefills)
-        chunk = round(math.sqrt(squares))
+        if len(prefills) == 1:
+            ((size, chunk),) = prefills
+            cached = -(-size // KV_GRANULARITY)
+        else:  # several prompts count as one: their caches add up, their chunks as squares
+            cached = sum([-(-size // KV_GRANULARITY) for size, _ in prefills])
+            chunk = round(math.sqrt(sum([tokens * tokens for _, tokens in prefills])))
         row = self._prefill_rows.get(cached)
         if row is None:
             chunks = np.arange(1, self.max_batch_tokens + 1)

@@ -1,0 +1,47 @@
+"""Vidur's Sarathi replica scheduler."""
+
+from openglia.benchmark.definition import ReplicaScheduler as Policy
+from openglia.errors import OpenGliaError
+from openglia.simulator.interface import ReplicaScheduler
+from openglia.simulator.replica import Replica
+from openglia.simulator.timing import ExecutionTimes
+
+
+class SarathiReplica(Replica):
+    """Chunked prefill: decodes first, then prompts in chunks (Vidur's Sarathi scheduler)."""
+
+    __slots__ = ("chunk_size",)
+
+    def __init__(
+        self, number: int, policy: Policy, times: ExecutionTimes, view: ReplicaScheduler
+    ) -> None:
+        super().__init__(number, policy, times, view)
+        if policy.chunk_size is None:
+            raise OpenGliaError("the replica scheduler sarathi needs a chunk_size")
+        self.chunk_size = policy.chunk_size
+
+    def form(self, now: float) -> int:
+        self.take_decode_blocks()
+        tokens = self.decodes
+        prefills = self.batch_prefills
+        if len(self.running) > self.decodes:
+            # Prompts under way come after the decodes; one that gets no tokens leads next time.
+            skipped, given = [], []
+            for job in self.running:
+                if not job.decoding:
+                    chunk = min(job.prompt - job.processed, self.chunk_size - tokens)
+                    if chunk > 0:
+                        tokens += chunk
+                        prefills.append((job, chunk))
+                        given.append(job)
+                    else:
+                        skipped.append(job)
+            self.running = [*skipped, *(job for job in self.running if job.decoding), *given]
+        while self.queue and self.head_fits():
+            chunk = min(self.queue[0].prompt, self.chunk_size - tokens)
+            if chunk <= 0:
+                break
+            tokens += chunk
+            prefills.append((self.admit(now), chunk))
+        self.batch_decodes = self.decodes > 0
+        return tokens
