@@ -69,10 +69,15 @@ def complete(
     _check_integrity(results, record, snapshot)
     results |= {"status": status, "reason": reason, "ended": now()}
     save(folder, results)
+    give_account(folder, results, say)
+    return EXIT_STATUS[status]
+
+
+def give_account(folder: RunFolder, results: Results, say: Say) -> None:
+    """Write what people read: the plots, solution.md, and last report.html."""
     _write_solution(folder, results, _plots(folder, results))
     _report(folder, results, say)
     save(folder, results)
-    return EXIT_STATUS[status]
 
 
 def choose_final(folder: RunFolder, results: Results, record: Record) -> None:

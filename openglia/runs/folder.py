@@ -47,6 +47,11 @@ class RunFolder:
         return self.path / "solution.md"
 
     @property
+    def report(self) -> Path:
+        """Everything, to look at; written last."""
+        return self.path / "report.html"
+
+    @property
     def final_scheduler(self) -> Path:
         """The candidate that the run stands behind; absent if there is none."""
         return self.path / "final_scheduler.py"

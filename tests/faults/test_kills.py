@@ -34,6 +34,8 @@ FAULTS = {
     "at:held-out": (KILLED, 2, "completed"),
     "at:verification": (KILLED, 2, "completed"),
     "at:integrity": (KILLED, 2, "completed"),
+    "half:solution.md:2": (KILLED, 2, "completed"),
+    "half:report.html:1": (KILLED, 2, "completed"),
     # The disk is full from the Nth write of such a file on.
     "full:results.json:4": (1, 2, "completed"),
     "full:solution.md:1": (1, 2, "completed"),
