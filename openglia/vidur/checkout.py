@@ -76,7 +76,7 @@ def git_bytes(folder: Path, *words: str) -> bytes:
     """Run Git in ``folder`` and return what it prints, never asking for credentials.
 
     Raises:
-        OpenGliaError: Git failed, is not installed, or took too long; with its last line.
+        OpenGliaError: Git failed, is not installed, or took too long; with what it says.
     """
     environment = {
         "GIT_TERMINAL_PROMPT": "0",
@@ -97,9 +97,10 @@ def git_bytes(folder: Path, *words: str) -> bytes:
         )
     except GitError as error:
         words_said = str(getattr(error, "stderr", "") or error)
-        lines = [line for line in words_said.splitlines() if line.strip(" '\"")]
-        last = lines[-1].strip(" '\"") if lines else "no message"
-        raise OpenGliaError(f"git {words[0]} failed: {last}") from None
+        lines = [said for line in words_said.splitlines() if (said := line.strip(" '\""))]
+        cause = next((line for line in lines if line.startswith("fatal:")), "")
+        said = cause or (lines[-1] if lines else "no message")
+        raise OpenGliaError(f"git {words[0]} failed: {said}") from None
     return bytes(output)
 
 

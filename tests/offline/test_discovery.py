@@ -10,7 +10,7 @@ import pytest
 
 from openglia.agents.experiment import Experiment, Limits
 from openglia.agents.loop import discover
-from openglia.agents.offline.researcher import evaluations_left, minutes, planned
+from openglia.agents.offline.researcher import EVALUATIONS, evaluations_left, minutes, planned
 from openglia.agents.offline.supervisor import review
 from openglia.agents.prompts import prompt
 from openglia.agents.verdict import Verdict, parse
@@ -141,7 +141,7 @@ def test_limits_are_read_from_what_the_loop_says():
     refine = prompt("refine", rating="FAIR", feedback="Why?", evaluations="5")
     assert evaluations_left(refine) == 5
     assert planned(37) == 37
-    assert planned(Limits().max_evaluations) == planned(None) == 120
+    assert planned(Limits().max_evaluations) == planned(None) == EVALUATIONS
     assert planned(1000) == 1000
 
 

@@ -18,7 +18,7 @@ from openglia.agents.offline.search import Search, Trial
 
 # Routers that a run tries. A limit above the loop's default is there to be used, and so is a lower
 # one; in between more would not pay off.
-EVALUATIONS = 120
+EVALUATIONS = 108
 # Of these. The rest goes into finer steps and ablations when the Supervisor has asked.
 FIRST_ROUND = 0.75
 SCREENING = 5  # a screening measures one of so many evaluation seeds

@@ -23,9 +23,9 @@ from openglia.agents.offline.policy import Parameters
 Phase = Literal["explore", "climb", "confirm", "ablate"]
 
 # Shares of the evaluations of a round. Confirmations and ablations get what the others leave.
-EXPLORE = 0.35
-CLIMB = 0.35
-CONFIRM = 0.12
+EXPLORE = 0.38
+CLIMB = 0.42
+CONFIRM = 0.1
 PARENTS = 4  # routers that climbing starts from
 FRESH_STARTS = 0.15  # of the climbing steps
 FIRST_STEP, LAST_STEP = 0.25, 0.04  # of a number's range
@@ -98,8 +98,8 @@ class Search:
         yield from self._ablate(budget - explore - climb - confirm)
 
     def _refine(self, evaluations: int) -> Iterator[Trial]:
-        climb = int(0.4 * evaluations)
-        confirm = max(1, int(0.3 * evaluations))
+        climb = int(0.6 * evaluations)
+        confirm = max(1, int(0.2 * evaluations))
         yield from self._climb(climb, first_step=FIRST_STEP / 2)
         yield from self._confirm(confirm)
         yield from self._ablate(evaluations - climb - confirm)
