@@ -11,17 +11,18 @@ if TYPE_CHECKING:
     from openglia.report.drawing import Absent, Plot
 
 
-def write(run_dir: Path) -> Path:
+def write(run_dir: Path, *, images: bool = True) -> Path:
     """Write ``report.html`` and ``plots/*.png`` of a run folder, however far the run came.
 
     What is missing is said in the page. The final router is simulated once more on one seed; see
-    ``openglia.report.measured``.
+    ``openglia.report.measured``. Without ``images`` the PNGs stay as ``draw_plots`` has left them.
     """
     from openglia.report import data, page
 
     run = data.read(run_dir.resolve())
     plots = _plots(run)
-    _write_images(run.folder, plots)
+    if images:
+        _write_images(run.folder, plots)
     path = run.folder / "report.html"
     write_atomically(path, page.render(run, plots))
     return path

@@ -201,7 +201,8 @@ def pairs(run: Run) -> Plot | Absent:
                       markersize=6.5, label="LLQ")  # fmt: skip
             axes.plot(places, [final for *_, final in paired], "o", color=COLOURS["final"],
                       markersize=7, label="final router")  # fmt: skip
-            axes.set_xticks(places, [str(seed) for seed, *_ in paired])
+            labels = [str(seed) for seed, *_ in paired]
+            axes.set_xticks(places, labels, rotation=90 if len("".join(labels)) > 30 else 0)
             axes.tick_params(axis="x", labelsize=9 if len(paired) <= 12 else 7)
             axes.set_ylim(0, top)
             axes.grid(visible=False, axis="x")

@@ -184,7 +184,7 @@ def _report(folder: RunFolder, results: Results, say: Say) -> Path | None:
         from openglia import report
 
         begun = time.monotonic()
-        path = report.write(folder.path)
+        path = report.write(folder.path, images=False)
         results["timings"]["report"] = round(time.monotonic() - begun, 3)
     except Exception as error:
         warn(results, f"the report could not be written: {_one_line(error)}")
