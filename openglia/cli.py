@@ -6,6 +6,7 @@ returns the exit status.
 """
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ COMMANDS = {
     "reproduce": "measure the reference routers and write RESULTS.md",
     "doctor": "say what is in force on this machine and what is missing",
 }
+
+# Not bugs: the disk is full, a quota or a limit is reached, something is read-only.
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,5 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"openglia {arguments.command}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        return 1
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        said = f"{where}{error.strerror}; make room, or make it writable, and run this again"
+        print(f"openglia {arguments.command}: {said}", file=sys.stderr)
         return 1
     return status

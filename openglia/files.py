@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,28 @@ def read_json_lines(path: Path) -> list[Any]:
     if not path.exists():
         return []
     records = []
-    for line in path.read_text().splitlines():
-        try:
+    for line in path.read_bytes().split(b"\n"):
+        with suppress(ValueError):
             records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
     return records
+
+
+def write_sealed(path: Path, content: str | bytes) -> None:
+    """Write ``content`` with its SHA-256 beside it, so that ``is_sealed`` can tell damage."""
+    write_atomically(path, content)
+    write_atomically(_seal(path), sha256(content) + "\n")
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether ``path`` holds what ``write_sealed`` wrote."""
+    try:
+        return _seal(path).read_text().strip() == sha256(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+
+
+def _seal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
 
 
 def canonical_json(value: Any) -> str:

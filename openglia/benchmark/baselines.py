@@ -110,12 +110,14 @@ def stored(benchmark: Benchmark, simulator: Simulator, execution_times: str) -> 
     path = store_path(benchmark, simulator, execution_times)
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    if content.get("code") != _code_hash(simulator):
-        return {}
-    routers: dict[str, Any] = content["mean_response_time"]
-    return routers
+        if content["code"] != _code_hash(simulator):
+            return {}
+        return {
+            router: {str(int(seed)): float(mean) for seed, mean in means.items()}
+            for router, means in content["mean_response_time"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # none, or damaged: measured anew
 
 
 def store_path(benchmark: Benchmark, simulator: Simulator, execution_times: str) -> Path:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from openglia.benchmark.definition import BASELINES, Benchmark
 from openglia.benchmark.simulation import Failure, Progress, Simulations, simulate
 from openglia.errors import OpenGliaError, UsageError
-from openglia.files import sha256
+from openglia.files import is_sealed, sha256
 from openglia.paths import CACHE
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
     """The trace of a seed: from the cache, unless it is held out, which leaves nothing behind."""
     folder = CACHE / "traces" if seed in benchmark.seeds else private
     path = folder / benchmark.trace_name(seed)
-    if not path.exists():
+    if not is_sealed(path):
         from openglia.benchmark.workload import trace_file
 
         trace_file(benchmark, seed, folder)

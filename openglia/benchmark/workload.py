@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from openglia.benchmark.definition import Benchmark
 from openglia.errors import OpenGliaError
-from openglia.files import sha256, write_atomically
+from openglia.files import is_sealed, sha256, write_sealed
 from openglia.paths import CACHE, VIDUR
 
 HEADER = "arrived_at,num_prefill_tokens,num_decode_tokens"
@@ -79,10 +79,10 @@ def generate(benchmark: Benchmark, seed: int) -> Trace:
 
 
 def trace_file(benchmark: Benchmark, seed: int, folder: Path = CACHE / "traces") -> Path:
-    """The trace of a seed as the CSV file that Vidur replays; made if it is not there."""
+    """The trace of a seed as the CSV file that Vidur replays; made if absent or damaged."""
     path = folder / benchmark.trace_name(seed)
-    if not path.exists():
-        write_atomically(path, to_csv(generate(benchmark, seed)))
+    if not is_sealed(path):
+        write_sealed(path, to_csv(generate(benchmark, seed)))
     return path
 
 

@@ -240,12 +240,12 @@ def finish_killed(folder: RunFolder, say: Say) -> int:
 
     with _locked(), _termination_interrupts():
         results = load(folder)
+        folder.remove_half_files()
         if results["status"] != UNFINISHED:
             if not folder.report.exists():  # killed while it wrote its account
                 finish.give_account(folder, results, say)
             say(f"{folder.id} is finished already ({results['status']}); see {folder.solution}")
             return finish.EXIT_STATUS[results["status"]]
-        folder.remove_half_files()
         record = Record(folder, on_evaluation_seeds(results))
         if results["outcome"] is None:
             results["outcome"] = {

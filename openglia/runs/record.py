@@ -6,9 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from openglia.benchmark.seeds import format_seeds
+from openglia.errors import OpenGliaError
 from openglia.files import append_json_line, read_json_lines, sha256, write_atomically
 from openglia.runs.folder import RunFolder
 
@@ -49,6 +51,8 @@ class Record:
     ) -> dict[str, Any]:
         """Keep the source, then the line that names it. A crash between the two costs nothing."""
         with self._lock:
+            if not self._folder.path.is_dir():
+                raise OpenGliaError(f"the run's folder {self._folder.path} was deleted")
             number = self._next_number()
             name = f"{number:04d}_{sha256(source)[:8]}.py"
             record = {
@@ -66,8 +70,15 @@ class Record:
             return record
 
     def best(self) -> dict[str, Any] | None:
-        """The clean full evaluation with the lowest mean response time; the earliest of equals."""
-        clean = [record for record in self.records if is_clean(record) and record["full"]]
+        """The clean full evaluation with the lowest mean response time; the earliest of equals.
+
+        One whose source was deleted does not count.
+        """
+        clean = [
+            record
+            for record in self.records
+            if is_clean(record) and record["full"] and self._path(record).is_file()
+        ]
         return min(clean, key=_mean, default=None)
 
     def counts(self) -> dict[str, int]:
@@ -83,13 +94,13 @@ class Record:
 
     def source(self, record: Mapping[str, Any]) -> str:
         """The scheduler that a line is about."""
-        return (self._folder.path / str(record["candidate"])).read_text()
+        return self._path(record).read_text()
 
     def damaged(self) -> list[str]:
         """Candidates that are gone or are not what was evaluated, by file name."""
         found = []
         for record in self.records:
-            path = self._folder.path / record["candidate"]
+            path = self._path(record)
             stated = record["result"].get("scheduler")
             if not path.is_file() or sha256(path.read_bytes())[:12] != stated:
                 found.append(path.name)
@@ -122,6 +133,9 @@ class Record:
             kind = "full" if record["full"] else f"partial, seeds {seeds}"
             lines.append(f"- {record['number']} ({kind}): {_told(record['result'])}")
         return "\n".join(lines)
+
+    def _path(self, record: Mapping[str, Any]) -> Path:
+        return self._folder.path / str(record["candidate"])
 
     def _next_number(self) -> int:
         """One more than any number in use, also by a source whose line a crash prevented."""

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,7 +90,7 @@ class ExecutionTimes:
                 with np.load(path, allow_pickle=False) as archive:
                     arrays = {name: archive[name] for name in archive.files}
                 return cls.of(cluster, Tables(arrays), f"vidur-tables:{digest}")
-            except (OSError, ValueError, KeyError, IndexError) as error:
+            except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:
                 raise OpenGliaError(
                     f"the execution-time tables {path} cannot be used ({error}); "
                     f"delete the file and run ./setup.sh again"

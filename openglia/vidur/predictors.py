@@ -66,7 +66,11 @@ def verify(cluster: Cluster) -> Path:
             f"Vidur's predictors for {cluster.model} on {cluster.gpu} are not trained; "
             "run ./setup.sh --simulator vidur"
         )
-    if json.loads(manifest.read_text()) != _hashes(work):
+    try:
+        told = json.loads(manifest.read_text())
+    except ValueError:
+        told = None
+    if told != _hashes(work):
         raise OpenGliaError(f"{work} was changed after training; remove it and run ./setup.sh")
     return work
 

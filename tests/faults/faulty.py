@@ -26,6 +26,7 @@ from openglia.agents.experiment import Limits, Outcome
 from openglia.agents.models import Choice
 from openglia.benchmark import evaluation, simulation
 from openglia.benchmark.loading import load_benchmark
+from openglia.integrity import worker_fence
 from openglia.runs import conduct, finish, verification
 from openglia.runs.client import score
 
@@ -63,7 +64,7 @@ def replayed(work: simulation.Simulations, **options: object) -> simulation.Fail
     return None
 
 
-def small_report(folder: Path) -> Path:
+def small_report(folder: Path, **_: object) -> Path:
     """The real one draws for seconds."""
     files.write_atomically(folder / "report.html", "<html></html>\n")
     return folder / "report.html"
@@ -152,7 +153,7 @@ def child(order: dict) -> int:
     os.setsid()
     if order.get("replay", True):
         evaluation.simulate = replayed
-        openglia.report.draw_plots = lambda folder: []
+        openglia.report.draw_plots = lambda folder, **_: []
         openglia.report.write = small_report
     plant(order.get("fault", ""))
     try:
@@ -168,6 +169,7 @@ def child(order: dict) -> int:
 
 
 def main() -> None:
+    worker_fence.problem()  # tried once for all children
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
