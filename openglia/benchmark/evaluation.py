@@ -18,8 +18,6 @@ from openglia.files import is_sealed, sha256
 from openglia.paths import CACHE
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from openglia.benchmark.statistics import Statistics
 
 BUILTIN = "builtin:"
@@ -181,6 +179,7 @@ def measure(
             traces={seed: _trace(benchmark, seed, private) for seed in chosen},
             folder=folder,
             resolution=resolution,
+            request_metrics=output_dir is not None,
         )
         failure = simulate(
             work, jobs=jobs, progress=progress, meanwhile=_import_statistics, cancelled=cancelled
@@ -265,19 +264,20 @@ def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
 
 
 def _import_statistics() -> None:
-    """Load pandas and SciPy, a second's work, while the simulations run."""
+    """Load NumPy and what is needed next while the simulations run."""
     import openglia.benchmark.statistics  # noqa: F401
 
 
 def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
-    from openglia.benchmark.statistics import InvalidResultError, read_requests, summarise
+    from openglia.benchmark.requests import InvalidResultError, Requests, read_seed
+    from openglia.benchmark.statistics import summarise
 
-    requests: list[pd.DataFrame] = []
+    requests: list[Requests] = []
     summaries: list[dict[str, Any]] = []
     for seed, trace in work.traces.items():
         folder = work.folder / f"seed_{seed}"
         try:
-            requests.append(read_requests(folder / "request_metrics.csv", trace))
+            requests.append(read_seed(folder, trace))
         except InvalidResultError as error:
             return _ended(head, begun, failure=Failure(rule="crash", reason=str(error), seed=seed))
         summaries.append(json.loads((folder / "summary.json").read_text()))

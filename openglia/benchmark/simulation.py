@@ -56,6 +56,7 @@ class Simulations:
     traces: dict[int, Path]
     folder: Path
     resolution: float | None = None  # seconds between samples of the replicas; None: no samples
+    request_metrics: bool = True  # write request_metrics.csv, which costs the engine time
 
 
 def available_cores() -> int:
@@ -115,6 +116,7 @@ def _command(work: Simulations, seeds: Sequence[int], number: int) -> Command:
         "traces": {str(seed): str(work.traces[seed]) for seed in seeds},
         "output_dir": str(folder),
         "resolution": work.resolution,
+        "request_metrics": work.request_metrics,
     }
     write_json(folder / "job.json", job)
     on_vidur = work.simulator == "vidur"

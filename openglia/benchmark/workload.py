@@ -86,6 +86,25 @@ def trace_file(benchmark: Benchmark, seed: int, folder: Path = CACHE / "traces")
     return path
 
 
+def read_trace(path: Path) -> Trace:
+    """Read a trace in Vidur's format; lengths are cut to whole numbers.
+
+    Raises:
+        OpenGliaError: it is not one.
+    """
+    try:
+        header, _, body = path.read_text().partition("\n")
+        # A line with another number of values leaves rows of unequal length, a ValueError.
+        rows = [[float(value) for value in line.split(",")] for line in body.split()]
+        values = np.array(rows, dtype=np.float64)
+    except (OSError, ValueError) as error:
+        raise OpenGliaError(f"the trace {path} cannot be read: {error}") from error
+    if header != HEADER or values.ndim != 2 or values.shape[1] != 3:
+        raise OpenGliaError(f"the trace {path} must have the columns {HEADER}, and requests")
+    arrived_at, prompts, outputs = values.T
+    return Trace(arrived_at, prompts.astype(np.int64), outputs.astype(np.int64))
+
+
 def to_csv(trace: Trace) -> str:
     """The trace as text; a reader gets back exactly the trace's numbers."""
     ticks = np.rint(trace.arrived_at * _MICROSECONDS).astype(np.int64)

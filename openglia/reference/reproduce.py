@@ -10,10 +10,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from openglia.benchmark.bootstrap import bootstrap_interval
 from openglia.benchmark.definition import Benchmark
 from openglia.benchmark.evaluation import evaluate
 from openglia.benchmark.loading import load_benchmark
-from openglia.benchmark.statistics import bootstrap_interval
 from openglia.errors import OpenGliaError
 from openglia.paths import BENCHMARKS
 from openglia.reference import clairvoyant

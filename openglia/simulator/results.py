@@ -1,11 +1,15 @@
 """What a simulation yields, and the files it is written to."""
 
-import csv
+import csv as csv_files
 import gzip
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from openglia.files import write_atomically, write_json
 
@@ -14,21 +18,21 @@ if TYPE_CHECKING:
     from openglia.simulator.job import Job
     from openglia.simulator.replica import Replica
 
-REQUEST_COLUMNS = (
-    "Request Id",
-    "request_e2e_time",
-    "prefill_e2e_time",
-    "request_scheduling_delay",
-    "request_num_restarts",
-    "request_num_prefill_tokens",
-    "request_num_decode_tokens",
-    "arrived_at",
-    "routed_at",
-    "scheduled_at",
-    "first_token_at",
-    "completed_at",
-    "replica_id",
-)
+REQUEST_COLUMNS = {
+    "Request Id": "i8",
+    "request_e2e_time": "f8",
+    "prefill_e2e_time": "f8",
+    "request_scheduling_delay": "f8",
+    "request_num_restarts": "i8",
+    "request_num_prefill_tokens": "i8",
+    "request_num_decode_tokens": "i8",
+    "arrived_at": "f8",
+    "routed_at": "f8",
+    "scheduled_at": "f8",
+    "first_token_at": "f8",
+    "completed_at": "f8",
+    "replica_id": "i8",
+}
 
 REPLICA_COLUMNS = (
     "time",
@@ -71,26 +75,20 @@ class RequestRecords:
         self.completed_at[index] = now
         self.num_restarts[index] = job.restarts
 
-    def rows(self) -> list[tuple[Any, ...]]:
-        """The rows of ``REQUEST_COLUMNS``."""
-        return [
-            (
-                index,
-                self.completed_at[index] - arrived_at,
-                self.first_token_at[index] - arrived_at,
-                self.scheduled_at[index] - arrived_at,
-                self.num_restarts[index],
-                self.num_prefill_tokens[index],
-                self.num_decode_tokens[index],
-                arrived_at,
-                self.routed_at[index],
-                self.scheduled_at[index],
-                self.first_token_at[index],
-                self.completed_at[index],
-                self.replica_id[index],
-            )
-            for index, arrived_at in enumerate(self.arrived_at)
-        ]
+    def table(self) -> NDArray[np.void]:
+        """One row per request, with the fields ``REQUEST_COLUMNS``."""
+        table = np.empty(len(self.arrived_at), dtype=list(REQUEST_COLUMNS.items()))
+        table["Request Id"] = np.arange(len(table))
+        table["request_num_restarts"] = self.num_restarts
+        table["request_num_prefill_tokens"] = self.num_prefill_tokens
+        table["request_num_decode_tokens"] = self.num_decode_tokens
+        table["replica_id"] = self.replica_id
+        for name in ("arrived_at", "routed_at", "scheduled_at", "first_token_at", "completed_at"):
+            table[name] = getattr(self, name)
+        table["request_e2e_time"] = table["completed_at"] - table["arrived_at"]
+        table["prefill_e2e_time"] = table["first_token_at"] - table["arrived_at"]
+        table["request_scheduling_delay"] = table["scheduled_at"] - table["arrived_at"]
+        return table
 
 
 class ReplicaSamples:
@@ -134,13 +132,19 @@ class Simulation:
     kv_use_mean: float  # share of the KV blocks in use, mean over replicas and time
     execution_times: str
 
-    def write(self, folder: Path, seed: int) -> None:
-        """Write ``request_metrics.csv``, ``summary.json`` and, if sampled, the replicas' state."""
-        requests = self.records.rows()
-        write_atomically(folder / "request_metrics.csv", _csv(REQUEST_COLUMNS, requests))
+    def write(self, folder: Path, seed: int, *, csv: bool = True) -> None:
+        """Write the requests, ``summary.json`` and, if sampled, the replicas' state.
+
+        ``requests.npy`` is for the harness; ``request_metrics.csv``, on demand, for everybody.
+        """
+        requests = self.records.table()
+        np.save(folder / "requests.npy", requests, allow_pickle=False)
+        if csv:
+            text = _csv(REQUEST_COLUMNS, requests.tolist())
+            write_atomically(folder / "request_metrics.csv", text)
         if self.samples is not None:
-            text = _csv(REPLICA_COLUMNS, self.samples.rows).encode()
-            data = gzip.compress(text, compresslevel=5, mtime=0)
+            series = _csv(REPLICA_COLUMNS, self.samples.rows).encode()
+            data = gzip.compress(series, compresslevel=5, mtime=0)
             write_atomically(folder / "replica_metrics.csv.gz", data)
         write_json(
             folder / "summary.json",
@@ -157,10 +161,10 @@ class Simulation:
         )
 
 
-def _csv(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+def _csv(columns: Iterable[str], rows: list[tuple[Any, ...]]) -> str:
     # The csv module writes floats by repr, so that reading them gives the same numbers.
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv_files.writer(stream, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
     return stream.getvalue()

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
-from openglia.benchmark.workload import Trace
+from openglia.benchmark.workload import read_trace
 from openglia.errors import OpenGliaError
 from openglia.files import write_json
 from openglia.simulator.engine import simulate
@@ -31,8 +31,8 @@ from openglia.simulator.loading import resolve, vidur_modules
 from openglia.simulator.timing import ExecutionTimes
 
 FAILED = 3  # exit status
+GARBAGE = 100_000  # new objects between two looks for cycles: the engine makes none
 LOG_BYTES = 64 << 10  # of a router's output
-TRACE_COLUMNS = "arrived_at,num_prefill_tokens,num_decode_tokens"
 
 
 def main(job_file: str) -> int:
@@ -63,24 +63,6 @@ def cluster_of(values: dict[str, Any]) -> Cluster:
     """The cluster of a job, from what ``dataclasses.asdict`` made of it."""
     scheduler = ReplicaScheduler(**values["replica_scheduler"])
     return Cluster(**{**values, "replica_scheduler": scheduler})
-
-
-def read_trace(path: Path) -> Trace:
-    """Read a trace in Vidur's format.
-
-    Raises:
-        OpenGliaError: it is not one.
-    """
-    try:
-        with path.open() as stream:
-            header = stream.readline().strip()
-            values = np.loadtxt(stream, delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
-        raise OpenGliaError(f"the trace {path} cannot be read: {error}") from error
-    if header != TRACE_COLUMNS or values.shape[1] != 3:
-        raise OpenGliaError(f"the trace {path} must have the columns {TRACE_COLUMNS}")
-    lengths = values[:, 1:].astype(np.int64)
-    return Trace(values[:, 0], lengths[:, 0], lengths[:, 1])
 
 
 class Log:
@@ -178,6 +160,7 @@ def _child(
     status = 0
     try:
         _limit_memory(limits.memory_mb)
+        gc.set_threshold(GARBAGE)
         trace = read_trace(trace_file)
         # As Vidur's main does; the router's constructor may already draw.
         random.seed(seed)
@@ -191,7 +174,7 @@ def _child(
                 resolution=job.get("resolution"),
                 limits=limits,
             )
-        simulation.write(folder, seed)
+        simulation.write(folder, seed, csv=job.get("request_metrics", True))
         sys.stdout.flush()
     except RouterFailureError as error:
         write_json(failure, _failure(error.rule, error.reason, error.detail))

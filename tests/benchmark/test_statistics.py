@@ -6,14 +6,11 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from openglia.benchmark.statistics import (
-    InvalidResultError,
-    bootstrap_interval,
-    compare,
-    read_requests,
-    summarise,
-)
+from openglia.benchmark.bootstrap import CONFIDENCE, RESAMPLES, bootstrap_interval
+from openglia.benchmark.requests import InvalidResultError, read_requests
+from openglia.benchmark.statistics import compare, summarise
 
 TRACE = "arrived_at,num_prefill_tokens,num_decode_tokens\n0.000000,10,3\n0.500000,20,1\n"
 
@@ -40,7 +37,8 @@ def read(tmp_path):
     def read(table):
         (tmp_path / "trace.csv").write_text(TRACE)
         table.to_csv(tmp_path / "request_metrics.csv", index=False)
-        return read_requests(tmp_path / "request_metrics.csv", tmp_path / "trace.csv")
+        requests = read_requests(tmp_path / "request_metrics.csv", tmp_path / "trace.csv")
+        return pd.DataFrame(requests)
 
     return read
 
@@ -117,6 +115,19 @@ def test_interval_of_three_values_lies_in_their_exact_bootstrap_distribution():
     means = sorted(sum(sample) / 3 for sample in product(values, repeat=3))
     low, high = bootstrap_interval(values)
     assert means[0] <= low < np.mean(values) < high <= means[-1]
+
+
+@pytest.mark.parametrize("count", [2, 3, 10, 40])
+def test_interval_is_that_of_scipy(count):
+    values = np.random.default_rng(count).lognormal(3, 1, count)
+    expected = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    assert bootstrap_interval(values.tolist()) == pytest.approx(tuple(expected), rel=1e-9)
 
 
 def test_interval_covers_the_mean_about_nine_times_in_ten():

@@ -77,7 +77,7 @@ def test_files_of_a_clean_job(tmp_path):
         folder = tmp_path / "out" / f"seed_{seed}"
         with (folder / "request_metrics.csv").open() as stream:
             rows = list(csv.DictReader(stream))
-        assert tuple(rows[0]) == REQUEST_COLUMNS
+        assert tuple(rows[0]) == tuple(REQUEST_COLUMNS)
         assert len(rows) == 30
         for row in rows:
             end_to_end = float(row["completed_at"]) - float(row["arrived_at"])

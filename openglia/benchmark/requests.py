@@ -1,0 +1,88 @@
+"""The requests of one seed as a simulator wrote them down, and whether they are a result at all."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openglia.benchmark.workload import read_trace
+from openglia.errors import OpenGliaError
+
+Column = NDArray[Any]
+Requests = Mapping[str, Column]  # equally long columns, one entry per request, times in seconds
+
+_TIMES = ("arrived_at", "routed_at", "scheduled_at", "first_token_at", "completed_at")
+_COLUMNS = (
+    "Request Id",
+    "request_e2e_time",
+    "request_num_restarts",
+    "request_num_prefill_tokens",
+    "request_num_decode_tokens",
+    *_TIMES,
+)
+
+
+class InvalidResultError(OpenGliaError):
+    """What a simulation wrote is not a result for its trace."""
+
+
+def read_seed(folder: Path, trace: Path) -> Requests:
+    """The requests of a seed's folder: ``requests.npy`` (the engine), else the CSV (Vidur).
+
+    Raises:
+        InvalidResultError: see ``read_requests``.
+    """
+    binary = folder / "requests.npy"
+    return read_requests(binary if binary.exists() else folder / "request_metrics.csv", trace)
+
+
+def read_requests(metrics: Path, trace: Path) -> Requests:
+    """The requests of one seed in order of arrival.
+
+    Raises:
+        InvalidResultError: the file does not hold every request of the trace, completed.
+    """
+    try:
+        found = _read_npy(metrics) if metrics.suffix == ".npy" else _read_csv(metrics)
+    except (OSError, ValueError) as error:
+        raise InvalidResultError(f"{metrics.name} cannot be read: {error}") from None
+    if absent := [column for column in _COLUMNS if column not in found]:
+        raise InvalidResultError(f"{metrics.name} has no column {absent[0]}")
+    order = np.argsort(found["Request Id"], kind="stable")
+    requests = {column: found[column][order] for column in _COLUMNS}
+    expected = read_trace(trace)
+    if len(order) != len(expected):
+        raise InvalidResultError(
+            f"{metrics.name} holds {len(order)} requests, the trace {len(expected)}"
+        )
+    if not np.array_equal(requests["arrived_at"], expected.arrived_at) or not np.array_equal(
+        requests["request_num_decode_tokens"], expected.num_decode_tokens
+    ):
+        raise InvalidResultError(f"{metrics.name} does not hold the requests of the trace")
+    times = np.stack([requests[column] for column in _TIMES], axis=1)
+    if not np.isfinite(times).all() or (np.diff(times, axis=1) < 0).any():
+        raise InvalidResultError(
+            f"{metrics.name}: a request was not routed, scheduled, answered and completed in turn"
+        )
+    response = requests["completed_at"] - requests["arrived_at"]
+    if not np.allclose(requests["request_e2e_time"], response, rtol=0, atol=1e-6):
+        raise InvalidResultError(
+            f"{metrics.name}: a response time is not the time from arrival to completion"
+        )
+    return requests
+
+
+def _read_npy(path: Path) -> Requests:
+    table = np.load(path, allow_pickle=False)
+    if table.ndim != 1 or table.dtype.names is None:
+        raise ValueError("it is no table")
+    return {name: table[name] for name in table.dtype.names}
+
+
+def _read_csv(path: Path) -> Requests:
+    import pandas as pd  # takes half a second to load, and the engine's results need none
+
+    table = pd.read_csv(path)
+    return {str(name): table[name].to_numpy() for name in table}
