@@ -4,13 +4,15 @@ One run on one machine: Vidur's command line as an evaluation calls it, Vidur's 
 with metrics off, the embedded worker as an evaluation calls it, and the engine's loop. Then the
 engine's cost by requests and by replicas, its memory, and where its time goes. Vidur's part needs
 an installed Vidur with predictors (``./setup.sh``) and takes minutes; --no-vidur leaves it out.
-Wall times, so run nothing else meanwhile; ratios are of medians, with the extremes over repeats.
+Wall times, so run nothing else meanwhile. Figures are medians, with the extremes over repeats;
+ratios are of neighbouring runs.
 """
 
 import argparse
 import cProfile
 import importlib
 import json
+import os
 import pstats
 import resource
 import subprocess
@@ -82,29 +84,34 @@ def show(name: str, seconds: list[float]) -> None:
 
 
 def ratio(name: str, slow: list[float], fast: list[float]) -> None:
-    low, high = min(slow) / max(fast), max(slow) / min(fast)
-    print(f"  {name:44} {median(slow) / median(fast):8.0f} x   ({low:.0f} .. {high:.0f})")
+    """Of neighbouring runs: what else the machine did at that time slowed both."""
+    ratios = [one / other for one, other in zip(slow, fast, strict=True)]
+    print(f"  {name:44} {median(ratios):9.0f} x   ({min(ratios):.0f} .. {max(ratios):.0f})")
 
 
 def compare(benchmark: Benchmark, name: str, repeats: int, vidur: bool) -> None:
-    """Both simulators on seed 0 with one router."""
+    """Both simulators on seed 0 with one router, in turn."""
     print(f"\n{benchmark.name}, seed 0, {name}")
     times = ExecutionTimes.load(benchmark.cluster)
+    times.prepare()
     trace = generate(benchmark, 0)
     router = router_of(name)
-    simulate(benchmark.cluster, trace, router, times)  # warm
-    runs = [simulate(benchmark.cluster, trace, router, times) for _ in range(repeats)]
+    case = Case(name, benchmark.cluster, trace, str(HEAD_ROOM) if name == "head-room" else "llq", 0)
+    runs, found, workers, commands = [], [], [], []
+    for _ in range(repeats):
+        near = [simulate(benchmark.cluster, trace, router, times) for _ in range(3)]
+        runs.append(min(near, key=lambda run: run.engine_seconds + run.router_seconds))
+        workers.append(process(benchmark, "simulator", SCHEDULERS[name], [0]))
+        if vidur:
+            checkout = importlib.import_module("openglia.vidur.checkout")
+            found += run_vidur([case], checkout.PINNED_COMMIT)
+            commands.append(process(benchmark, "vidur", SCHEDULERS[name], [0]))
     loops = [run.engine_seconds + run.router_seconds for run in runs]
-    workers = [process(benchmark, "simulator", SCHEDULERS[name], [0]) for _ in range(repeats)]
     show("engine, loop with the router", loops)
     show("  of which the router", [run.router_seconds for run in runs])
     show("engine, whole process", workers)
     if not vidur:
         return
-    checkout = importlib.import_module("openglia.vidur.checkout")
-    case = Case(name, benchmark.cluster, trace, str(HEAD_ROOM) if name == "head-room" else "llq", 0)
-    found = [run_vidur([case], checkout.PINNED_COMMIT)[0] for _ in range(repeats)]
-    commands = [process(benchmark, "vidur", SCHEDULERS[name], [0]) for _ in range(repeats)]
     bare = [result["loop_seconds"] for result in found]
     show("Vidur, bare loop, metrics off", bare)
     show("Vidur, whole process", commands)
@@ -117,34 +124,35 @@ def compare(benchmark: Benchmark, name: str, repeats: int, vidur: bool) -> None:
     print(f"  completion times that agree to the last bit: {same} of {len(trace)}")
 
 
+def copies(trace: Trace, count: int, shift: float) -> Trace:
+    """``trace`` repeated, each time ``shift`` seconds later."""
+    shifts = np.repeat(np.arange(count) * shift, len(trace))
+    arrived_at = np.round(np.tile(trace.arrived_at, count) + shifts, 6)
+    order = np.argsort(arrived_at, kind="stable")
+    return Trace(
+        arrived_at[order],
+        np.tile(trace.num_prefill_tokens, count)[order],
+        np.tile(trace.num_decode_tokens, count)[order],
+    )
+
+
 def scaling(benchmark: Benchmark) -> None:
-    """The engine's cost by requests at constant load, and by replicas at constant load each."""
+    """The engine's cost by requests, and by replicas at constant load for each."""
     times = ExecutionTimes.load(benchmark.cluster)
-    trace = generate(benchmark, 0)
-    base = Trace(*(column[:824] for column in asdict(trace).values()))
+    times.prepare()
+    base = Trace(*(column[:824] for column in asdict(generate(benchmark, 0)).values()))
     print("\nrequests (llq, 4 replicas)")
     for factor in (1, 10, 100):
-        span = float(base.arrived_at[-1]) + 300.0  # the copies do not overlap
-        shifts = np.repeat(np.arange(factor) * span, len(base))
-        longer = Trace(
-            np.round(np.tile(base.arrived_at, factor) + shifts, 6),
-            np.tile(base.num_prefill_tokens, factor),
-            np.tile(base.num_decode_tokens, factor),
-        )
+        longer = copies(base, factor, float(base.arrived_at[-1]) + 300.0)  # they do not overlap
         run = simulate(benchmark.cluster, longer, ROUTERS["llq"], times)
         total = run.engine_seconds + run.router_seconds
         print(
             f"  {len(longer):7} requests {total:8.3f} s  {1e6 * total / len(longer):6.1f} us each"
         )
-    print("\nreplicas (1/4 of the trace's rate each)")
+    print("\nreplicas (the same load on each)")
     for replicas in (4, 40, 400):
         cluster = replace(benchmark.cluster, replicas=replicas)
-        denser = Trace(
-            np.sort(np.round(np.tile(trace.arrived_at, replicas // 4) * 40 / replicas, 6)),
-            np.tile(trace.num_prefill_tokens, replicas // 4),
-            np.tile(trace.num_decode_tokens, replicas // 4),
-        )
-        denser = Trace(*(column[:82400] for column in asdict(denser).values()))
+        denser = copies(base, replicas // 4, 1e-3)
         for name in ("round_robin", "llq"):
             run = simulate(cluster, denser, ROUTERS[name], times)
             print(
@@ -154,27 +162,27 @@ def scaling(benchmark: Benchmark) -> None:
             )
 
 
+def evaluation(repeats: int) -> None:
+    """A whole evaluation of `paper`, as a user calls it; its baseline is stored by the first."""
+    print("\npaper, 10 seeds: python -m openglia evaluate")
+    for name, scheduler in SCHEDULERS.items():
+        words = [sys.executable, "-m", "openglia", "evaluate", scheduler, "--json"]
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+        def call(words: list[str] = words, environment: dict[str, str] = environment) -> None:
+            subprocess.run(words, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+        call()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        show(f"{name}, wall time", [timed(call) for _ in range(repeats)])
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        show(f"{name}, CPU time", [seconds / repeats])
+
+
 def profile(benchmark: Benchmark) -> None:
     """Where an evaluation's time goes."""
-    seeds = list(benchmark.seeds)
-    print(f"\n{benchmark.name}, {len(seeds)} seeds in two processes at once (llq)")
-    halves = [seeds[::2], seeds[1::2]]
-    code = (
-        "import sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]; import speed;"
-        "from openglia.benchmark.loading import load_benchmark;"
-        "speed.process(load_benchmark('paper'), 'simulator', 'builtin:llq',"
-        " [int(word) for word in sys.argv[3:]])"
-    )
-
-    def both() -> None:
-        started = [
-            subprocess.Popen([sys.executable, "-c", code, str(HERE), str(ROOT), *map(str, half)])
-            for half in halves
-        ]
-        for one in started:
-            one.wait()
-
-    show("wall time, the drawing of traces included", [timed(both) for _ in range(3)])
+    print("\nwhere the time goes (llq)")
     empty = [process(benchmark, "simulator", "builtin:llq", []) for _ in range(3)]
     show("start-up of a worker alone", empty)
     times = ExecutionTimes.load(benchmark.cluster)
@@ -183,7 +191,7 @@ def profile(benchmark: Benchmark) -> None:
     profiler.runcall(simulate, benchmark.cluster, trace, ROUTERS["llq"], times)
     pstats.Stats(profiler).sort_stats("tottime").print_stats(14)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"peak memory of this process: {peak} MB")
+    print(f"peak memory of this process, all of the above: {peak} MB")
 
 
 def main() -> None:
@@ -191,15 +199,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--routers", nargs="+", choices=list(SCHEDULERS), help="to compare with")
     parser.add_argument("--no-vidur", action="store_true")
     arguments = parser.parse_args()
     benchmark = load_benchmark("paper")
     print(f"execution times: {ExecutionTimes.load(benchmark.cluster).source}")
     with vidur_modules():
-        for name in SCHEDULERS:
+        for name in arguments.routers or SCHEDULERS:
             compare(benchmark, name, arguments.repeats, not arguments.no_vidur)
-    profile(benchmark)
+    evaluation(arguments.repeats)
     scaling(benchmark)
+    profile(benchmark)
 
 
 if __name__ == "__main__":
