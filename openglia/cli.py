@@ -36,6 +36,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status (0 well, 1 failed, 2 wrong usage, 130 Ctrl-C)."""
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if not word.startswith("-")), None)
+    try:
+        return _run(words, name)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("openglia."):
+            raise
+        print(
+            f"openglia {name}: not available in an agent's sandbox, where {error.name} is hidden; "
+            f"score the working scheduler with environment/vidur/run_all.sh during a run",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _run(words: list[str], name: str | None) -> int:
     parser = argparse.ArgumentParser(
         prog="openglia",
         description="Language models discover system algorithms; the harness measures them.",

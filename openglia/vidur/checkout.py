@@ -37,6 +37,12 @@ OWN_FILES = (
     "simulator_results",
 )
 
+# No hook and no monitor that someone put into the checkout's configuration is ever run.
+_CONFIGURATION = (
+    *("-c", "advice.detachedHead=false", "-c", "gc.auto=0"),
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"),
+)
+
 State = Literal["missing", "embedded", "broken", "wrong commit", "changed", "installed"]
 
 
@@ -89,7 +95,7 @@ def git_bytes(folder: Path, *words: str) -> bytes:
     }
     try:
         output = Git(folder).execute(
-            ["git", "-c", "advice.detachedHead=false", "-c", "gc.auto=0", *words],
+            ["git", *_CONFIGURATION, *words],
             env=environment,
             kill_after_timeout=TIMEOUT,
             strip_newline_in_stdout=False,

@@ -163,3 +163,22 @@ def test_a_changed_harness_is_named(tmp_path):
     check = tree.check_harness(before, tmp_path)
     assert check.outcome == "failed"
     assert "openglia/benchmark/statistics.py, openglia/new.py" in check.evidence
+
+
+def test_what_a_planted_git_configuration_names_is_not_run(tmp_path):
+    from openglia.vidur import checkout
+
+    mark = tmp_path / "ran"
+    script = tmp_path / "planted"
+    script.write_text(f"#!/bin/sh\ntouch '{mark}'\n")
+    script.chmod(0o755)
+    work = tmp_path / "work"
+    subprocess.run(["git", "init", "--quiet", str(work)], check=True)
+    for name in ("post-checkout", "post-index-change", "reference-transaction"):
+        shutil.copy(script, work / ".git" / "hooks" / name)
+    with (work / ".git" / "config").open("a") as stream:
+        stream.write(f"[core]\n\tfsmonitor = {script}\n")
+    (work / "file").write_text("x")
+    assert checkout.foreign_changes(work) == ["file"]
+    checkout.git(work, "add", "file")
+    assert not mark.exists()
