@@ -264,8 +264,11 @@ def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
 
 
 def _import_statistics() -> None:
-    """Load NumPy and what is needed next while the simulations run."""
+    """Load what the figures are made with while the simulations run."""
     import openglia.benchmark.statistics  # noqa: F401
+    from openglia.benchmark import bootstrap
+
+    bootstrap.load()
 
 
 def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
