@@ -139,7 +139,9 @@ def choose(name: str = "auto", *, trusted_model: bool = False) -> Sandbox:
     if name in ("auto", "docker"):
         problem = docker_problem()
         if problem is None:
-            return Docker("; ".join([*reasons, "a Docker engine answers (no test of this project tries it)"]))
+            return Docker(
+                "; ".join([*reasons, "a Docker engine answers (no test of this project tries it)"])
+            )
         reasons.append(problem)
     why = "; ".join(reasons)
     if name == "auto" and trusted_model:
