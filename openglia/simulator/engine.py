@@ -117,7 +117,9 @@ class Engine:
         ]
         self.records = RequestRecords(self.arrivals.arrived_at[:-1], self.arrivals.prompts)
         self.samples = ReplicaSamples(resolution) if resolution else None
-        self.ends: list[tuple[float, int, Replica]] = []  # heap of batches: end, serial, replica
+        # A heap of the batches under way: end, serial, replica. Three that never end are always in
+        # it, so that the first and, at index 1 or 2, the second can be read without asking.
+        self.ends = [(inf, serial, self.replicas[0]) for serial in (-3, -2, -1)]
         self.serial = 0  # of batches
         self.arrived = 0
         self.now = 0.0
@@ -134,7 +136,9 @@ class Engine:
         while True:
             next_arrival = arrived_at[self.arrived]
             self._step_until(min(next_arrival, samples.next_at) if samples else next_arrival)
-            now = min(next_arrival, ends[0][0]) if ends else next_arrival
+            now = ends[0][0]
+            if next_arrival < now:
+                now = next_arrival
             if now == inf:
                 break
             if samples and now > samples.next_at:
@@ -153,7 +157,7 @@ class Engine:
         """
         ends = self.ends
         serial = self.serial
-        while ends:
+        while True:
             end, _, replica = ends[0]
             if end >= bound:
                 break
@@ -173,50 +177,56 @@ class Engine:
     def _instant(self, now: float) -> None:
         """Handle everything that happens at ``now``."""
         ends = self.ends
-        ending = []
-        while ends and ends[0][0] == now:
-            ending.append(heappop(ends)[2])
-        arrived_at = self.arrivals.arrived_at
-        arriving = 0
-        while arrived_at[self.arrived + arriving] == now:
-            arriving += 1
-        if arriving + len(ending) > 1:
-            self._tie(now, arriving, ending)
-        elif arriving:
+        if ends[0][0] != now:
+            if self.arrivals.arrived_at[self.arrived + 1] == now:
+                self._tie(now)
+                return
             self._arrive(now)
-            for target in self._route(now):
-                self._start(self.replicas[target], now)
+            targets = self._route(now)
+        elif (
+            ends[1][0] == now or ends[2][0] == now or self.arrivals.arrived_at[self.arrived] == now
+        ):
+            self._tie(now)
+            return
         else:
-            (replica,) = ending
+            replica = ends[0][2]
             # After a completion the router runs before the replica forms its next batch.
             targets = self._route(now) if self._end(replica, now) else ()
-            self._start(replica, now)
-            for target in targets:
-                self._start(self.replicas[target], now)
+            duration = replica.start(now)
+            if duration:
+                self.serial += 1
+                heapreplace(ends, (now + duration, self.serial, replica))
+            else:
+                heappop(ends)
+        for target in targets:
+            replica = self.replicas[target]
+            if not replica.busy:
+                self._start(replica, now)
 
-    def _tie(self, now: float, arriving: int, ending: list[Replica]) -> None:
+    def _tie(self, now: float) -> None:
         """Handle several events at one time; what follows from them interleaves, as in Vidur."""
         actions: deque[tuple[int, Replica | None]] = deque()
-        for _ in range(arriving):
+        while self.arrivals.arrived_at[self.arrived] == now:
             self._arrive(now)
             actions.append((_ROUTE, None))
-        actions.extend((_END, replica) for replica in ending)
+        while self.ends[0][0] == now:
+            actions.append((_END, heappop(self.ends)[2]))
         while actions:
             action, replica = actions.popleft()
             if replica is None:
                 actions.extend((_START, self.replicas[target]) for target in self._route(now))
-            elif action == _START:
-                self._start(replica, now)
-            else:
+            elif action == _END:
                 if self._end(replica, now):
                     actions.append((_ROUTE, None))
                 actions.append((_START, replica))
+            elif not replica.busy:
+                self._start(replica, now)
 
     def _arrive(self, now: float) -> None:
         index = self.arrived
-        self.arrived += 1
-        job = Job(index, now, self.arrivals.prompts[index], self.arrivals.totals[index])
-        self.dispatcher.arrive(job)
+        self.arrived = index + 1
+        arrivals = self.arrivals
+        self.dispatcher.arrive(Job(index, now, arrivals.prompts[index], arrivals.totals[index]))
 
     def _end(self, replica: Replica, now: float) -> bool:
         """End the batch under way; say whether a request completed, which calls the router."""
@@ -237,12 +247,11 @@ class Engine:
         for target, job in placements:
             targets.add(target)
             self.replicas[target].place(job)
-            self.records.place(job, now, target)
+            job.routed_at = now
+            job.replica = target
         return targets
 
     def _start(self, replica: Replica, now: float) -> None:
-        if replica.busy:
-            return
         duration = replica.start(now)
         if duration:
             self.serial += 1

@@ -14,7 +14,9 @@ class Job:
         "index",
         "processed",
         "prompt",
+        "replica",
         "restarts",
+        "routed_at",
         "scheduled_at",
         "total",
         "view",
@@ -29,6 +31,8 @@ class Job:
         self.decoding = False
         self.finish = -1  # the replica's step at which it completes, while decoding
         self.restarts = 0
+        self.replica = -1  # the number of the one it was sent to
+        self.routed_at = 0.0
         self.scheduled_at = 0.0
         self.first_token_at = 0.0
         self.view = Request(index, arrived_at, prompt)

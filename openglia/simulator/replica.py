@@ -31,6 +31,7 @@ class Replica(ABC):
         "block_size",
         "busy",
         "crossings",
+        "decode_rows",
         "decodes",
         "duration",
         "finishing",
@@ -54,6 +55,7 @@ class Replica(ABC):
     ) -> None:
         self.number = number
         self.times = times
+        self.decode_rows = times.decode_rows
         self.view = view
         self.num_blocks = policy.num_blocks
         self.block_size = policy.block_size
@@ -61,7 +63,7 @@ class Replica(ABC):
         self.watermark = int(policy.watermark_blocks_fraction * policy.num_blocks)
 
         self.queue: deque[Job] = deque()
-        self.running: list[Job] = []  # admitted, in Vidur's order of preemption
+        self.running: dict[Job, None] = {}  # admitted, in Vidur's order: a set that keeps it
         self.allocated = 0  # KV blocks
         self.busy = False
         self.steady = False  # the next batch will be this one again: decodes and nothing else
@@ -95,7 +97,7 @@ class Replica(ABC):
         """Form the next batch at ``now``; return its duration in seconds, 0 if there is none."""
         tokens = self.form(now)
         view = self.view
-        view.num_allocated_blocks = self.allocated
+        allocated = view.num_allocated_blocks = self.allocated
         view._decodes_in_flight = self.batch_decodes
         self.steady_until = 0
         if not tokens:
@@ -110,8 +112,8 @@ class Replica(ABC):
             duration = self.times.seconds(tokens, decodes, mean, prefills)
         else:
             self.steady = len(self.running) == decodes and not self.reconsider
-            duration = self.times.decode_seconds(decodes)[-(-mean // KV_GRANULARITY)]
-        self.block_seconds += self.allocated * duration
+            duration = self.decode_rows[decodes][-(-mean // KV_GRANULARITY)]
+        self.block_seconds += allocated * duration
         return duration
 
     def look_ahead(self) -> bool:
@@ -121,25 +123,24 @@ class Replica(ABC):
         admit. If it is not, ``duration`` and ``steady_until`` are set for it and its like.
         """
         step = self.steps + 1
-        if not self.steady or step >= self.next_finish:
+        if not self.steady or (step >= self.next_finish and self._next_finish() <= step):
             return False
+        decodes = self.decodes
         # Vidur wants a free block for every request it visits, so the last one free is not taken.
         free = self.num_blocks - 1 - self.allocated
-        rounds = free // self.decodes  # in each round of block_size steps each request takes one
-        if rounds > 0:
-            until = step + rounds * self.block_size
+        if free >= decodes:  # in a round of block_size steps each request takes one
+            until = step + free // decodes * self.block_size
         else:
             until = step
             while (free := free - self.crossings[until % self.block_size]) >= 0:
                 until += 1
         if until == step:
             return False
-        mean_offset = self.offset_sum // self.decodes
+        mean_offset = self.offset_sum // decodes
         index = -(-(mean_offset + step) // KV_GRANULARITY)
-        self.duration = self.times.decode_seconds(self.decodes)[index]
+        self.duration = self.decode_rows[decodes][index]
         # The mean KV size stays in this row of the table for as long.
-        last = index * KV_GRANULARITY - mean_offset
-        self.steady_until = min(until, self.next_finish, last + 1)
+        self.steady_until = min(until, self.next_finish, index * KV_GRANULARITY - mean_offset + 1)
         return True
 
     def end(self, now: float) -> list[Job]:
@@ -155,7 +156,7 @@ class Replica(ABC):
         if self.next_finish <= self.steps:
             self._collect_finished(completed)
         for job in completed:
-            self.running.remove(job)
+            del self.running[job]
             job.view.completed = True
         view.num_allocated_blocks = self.allocated
         return completed
@@ -183,11 +184,6 @@ class Replica(ABC):
     def form(self, now: float) -> int:
         """Choose the next batch; return its number of tokens, 0 if there is none."""
 
-    def blocks(self, job: Job) -> int:
-        """KV blocks that ``job`` holds while no batch with it is under way."""
-        tokens = job.processed + self.steps - 1 if job.decoding else job.prompt
-        return -(-tokens // self.block_size)
-
     def head_fits(self) -> bool:
         """Whether cap and memory allow the first request of the queue, its prompt as a whole."""
         if len(self.running) >= self.batch_size_cap:
@@ -205,7 +201,7 @@ class Replica(ABC):
                 f"the router changed the queue of replica {self.number}, which it may only read",
             )
         self.allocated += -(-job.prompt // self.block_size)
-        self.running.append(job)
+        self.running[job] = None
         view._active[job.index] = job.view
         view.num_pending_requests -= 1
         view.num_active_requests += 1
@@ -246,20 +242,32 @@ class Replica(ABC):
         if not self.decodes or self.allocated + needed < self.num_blocks:
             self.allocated += needed
             return
-        running = self.running
-        residue = (1 - self.steps) % self.block_size  # of the offsets that need a block now
-        visited, left = 0, len(running)
-        while visited < left:
-            job = running[visited]
-            visited += 1
-            if not job.decoding:
-                continue
-            while self.allocated >= self.num_blocks and left >= visited:
-                left -= 1
-                self.restart(running[left])
-            if left >= visited and job.processed % self.block_size == residue:
-                self.allocated += 1
-        del running[left:]
+        running = self.preemption_order()
+        block_size = self.block_size
+        residue = (1 - self.steps) % block_size  # of the offsets that need a block now
+        takers = [
+            place
+            for place, job in enumerate(running)
+            if job.decoding and job.processed % block_size == residue
+        ]
+        # Between two takers nothing changes, so the first visit after each stands for the others.
+        visit, left = 0, len(running)
+        for taker in (*takers, left):
+            if self.allocated >= self.num_blocks:
+                while visit < left and not running[visit].decoding:
+                    visit += 1
+                while self.allocated >= self.num_blocks and left > visit:
+                    left -= 1
+                    del self.running[running[left]]
+                    self.restart(running[left])
+            if taker >= left:
+                break
+            self.allocated += 1
+            visit = taker + 1
+
+    def preemption_order(self) -> list[Job]:
+        """The running requests as Vidur visits them; it evicts from the end."""
+        return list(self.running)
 
     def _begin_decoding(self, job: Job) -> None:
         job.decoding = True
@@ -275,24 +283,39 @@ class Replica(ABC):
 
     def _release(self, job: Job) -> None:
         """Free the blocks of ``job`` and forget it as a decoding request."""
-        self.allocated -= self.blocks(job)
-        del self.view._active[job.index]
-        self.view.num_active_requests -= 1
+        view = self.view
+        del view._active[job.index]
+        view.num_active_requests -= 1
+        block_size = self.block_size
         if not job.decoding:
+            self.allocated -= -(-job.prompt // block_size)
             return
+        offset = job.processed
+        processed = offset + self.steps
+        self.allocated -= -(-(processed - 1) // block_size)
         self.decodes -= 1
-        self.offset_sum -= job.processed
-        self.crossings[(1 - job.processed) % self.block_size] -= 1
-        job.view._processed = job.processed + self.steps
-        job.view._host = None
+        self.offset_sum -= offset
+        self.crossings[(1 - offset) % block_size] -= 1
         job.decoding = False
         job.finish = -1
+        request = job.view
+        request._processed = processed
+        request._host = None
 
     def _collect_finished(self, completed: list[Job]) -> None:
+        while self._next_finish() <= self.steps:
+            job = heappop(self.finishing)[3]
+            self._release(job)
+            completed.append(job)
+
+    def _next_finish(self) -> int:
+        """Find ``next_finish``; what was restarted in the meantime leaves the heap."""
         finishing = self.finishing
-        while finishing and finishing[0][0] <= self.steps:
-            step, _, _, job = heappop(finishing)
-            if job.finish == step:  # else it was restarted in the meantime
-                self._release(job)
-                completed.append(job)
-        self.next_finish = finishing[0][0] if finishing else NEVER
+        while finishing:
+            step, _, _, job = finishing[0]
+            if job.finish == step:
+                self.next_finish = step
+                return step
+            heappop(finishing)
+        self.next_finish = NEVER
+        return NEVER

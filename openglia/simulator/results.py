@@ -60,16 +60,13 @@ class RequestRecords:
         self.replica_id = [-1] * count
         self.completed = 0
 
-    def place(self, job: "Job", now: float, replica_id: int) -> None:
-        """The router has sent ``job`` to a replica."""
-        self.routed_at[job.index] = now
-        self.replica_id[job.index] = replica_id
-
     def complete(self, job: "Job", now: float) -> None:
         """``job`` has its last token."""
         index = job.index
         self.completed += 1
         self.num_decode_tokens[index] = job.total - self.num_prefill_tokens[index]
+        self.replica_id[index] = job.replica
+        self.routed_at[index] = job.routed_at
         self.scheduled_at[index] = job.scheduled_at
         self.first_token_at[index] = job.first_token_at
         self.completed_at[index] = now

@@ -26,21 +26,21 @@ class SarathiReplica(Replica):
         prefills = self.batch_prefills
         if len(self.running) > self.decodes:
             # Prompts under way come after the decodes; one that gets no tokens leads next time.
-            skipped, given = [], []
-            for job in self.running:
-                if not job.decoding:
-                    chunk = min(job.prompt - job.processed, self.chunk_size - tokens)
-                    if chunk > 0:
-                        tokens += chunk
-                        prefills.append((job, chunk))
-                        given.append(job)
-                    else:
-                        skipped.append(job)
-            self.running = [*skipped, *(job for job in self.running if job.decoding), *given]
-        while self.queue and self.head_fits():
+            running = self.running
+            skipped = []
+            for job in [job for job in running if not job.decoding]:
+                chunk = min(job.prompt - job.processed, self.chunk_size - tokens)
+                del running[job]
+                if chunk > 0:
+                    tokens += chunk
+                    prefills.append((job, chunk))
+                    running[job] = None
+                else:
+                    skipped.append(job)
+            if skipped:
+                self.running = dict.fromkeys([*skipped, *running])
+        while self.queue and tokens < self.chunk_size and self.head_fits():
             chunk = min(self.queue[0].prompt, self.chunk_size - tokens)
-            if chunk <= 0:
-                break
             tokens += chunk
             prefills.append((self.admit(now), chunk))
         self.batch_decodes = self.decodes > 0

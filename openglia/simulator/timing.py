@@ -72,7 +72,6 @@ class ExecutionTimes:
     max_batch_size: int
     max_kv_cache_size: int
     max_batch_tokens: int
-    _decode_batches: dict[int, list[float]] = field(default_factory=dict, repr=False)
     _decode_rows: dict[int, list[float]] = field(default_factory=dict, repr=False)
     _prefill_rows: dict[int, list[float]] = field(default_factory=dict, repr=False)
 
@@ -144,11 +143,12 @@ class ExecutionTimes:
         self._norm: list[float] = [0.0, *linear("input_layernorm", rounded).tolist()]
         self._mlp: list[float] = [0.0, *mlp.tolist()]
         self._add: list[float] = [0.0, *linear("add", rounded).tolist()]
+        self.decode_rows = DecodeRows(self)
 
     def prepare(self) -> None:
         """Work out ahead what every simulation will need, for processes forked from this one."""
         for decodes in range(1, self.max_batch_size + 1):
-            self.decode_seconds(decodes)
+            self.decode_rows[decodes]
 
     def seconds(
         self, num_tokens: int, decodes: int, mean_kv: int, prefills: list[tuple[int, int]]
@@ -166,20 +166,6 @@ class ExecutionTimes:
         attention += self._norm[num_tokens]
         block = attention + self._mlp[num_tokens] + self._add[num_tokens]
         return block * self.num_layers * 1e-3
-
-    def decode_seconds(self, decodes: int) -> list[float]:
-        """Times of batches in which ``decodes`` requests decode and nothing else happens.
-
-        Indexed by the requests' mean number of tokens, rounded down, then up to a multiple of 64,
-        divided by 64.
-        """
-        row = self._decode_batches.get(decodes)
-        if row is None:
-            row = self._decode_batches[decodes] = [
-                self.seconds(decodes, decodes, index * KV_GRANULARITY, [])
-                for index in range(len(self._decode_row(decodes)))
-            ]
-        return row
 
     def _decode_row(self, decodes: int) -> list[float]:
         """Attention of ``decodes`` decoding requests in ms, by their mean KV size over 64."""
@@ -208,3 +194,23 @@ class ExecutionTimes:
 
     def _overhead(self, requests: int) -> float:
         return 1 + (BATCHING_OVERHEAD if self.grouped_query else 0) * int(requests > 1)
+
+
+class DecodeRows(dict[int, list[float]]):
+    """Times in seconds of batches in which n requests decode and nothing else happens, by n.
+
+    A row is indexed by the requests' mean number of tokens, rounded down, then up to a multiple of
+    64, divided by 64. It is worked out when it is first asked for.
+    """
+
+    def __init__(self, times: ExecutionTimes) -> None:
+        super().__init__()
+        self._times = times
+
+    def __missing__(self, decodes: int) -> list[float]:
+        times = self._times
+        row = self[decodes] = [
+            times.seconds(decodes, decodes, index * KV_GRANULARITY, [])
+            for index in range(len(times._decode_row(decodes)))
+        ]
+        return row

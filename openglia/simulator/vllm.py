@@ -3,6 +3,7 @@
 from openglia.benchmark.definition import ReplicaScheduler as Policy
 from openglia.errors import OpenGliaError
 from openglia.simulator.interface import ReplicaScheduler
+from openglia.simulator.job import Job
 from openglia.simulator.replica import Replica
 from openglia.simulator.timing import ExecutionTimes
 
@@ -33,10 +34,12 @@ class VllmReplica(Replica):
             prefills.append((self.admit(now), prompt))
         self.batch_decodes = not prefills and self.decodes > 0
         if not prefills:
-            self.running.sort(key=lambda job: job.arrived_at)
             waiting = len(self.queue)
             self.take_decode_blocks()
             self.reconsider = len(self.queue) > waiting
             tokens = self.decodes
             self.batch_decodes = tokens > 0
         return tokens
+
+    def preemption_order(self) -> list[Job]:
+        return sorted(self.running, key=lambda job: job.arrived_at)
