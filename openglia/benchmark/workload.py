@@ -93,10 +93,9 @@ def read_trace(path: Path) -> Trace:
         OpenGliaError: it is not one.
     """
     try:
-        header, _, body = path.read_text().partition("\n")
-        # A line with another number of values leaves rows of unequal length, a ValueError.
-        rows = [[float(value) for value in line.split(",")] for line in body.split()]
-        values = np.array(rows, dtype=np.float64)
+        header, *lines = path.read_text().split() or [""]
+        # Without requests one value stands for them, which is refused below.
+        values = np.loadtxt(lines or ["nan"], delimiter=",", comments=None, ndmin=2)
     except (OSError, ValueError) as error:
         raise OpenGliaError(f"the trace {path} cannot be read: {error}") from error
     if header != HEADER or values.ndim != 2 or values.shape[1] != 3:

@@ -242,28 +242,25 @@ class Replica(ABC):
         if not self.decodes or self.allocated + needed < self.num_blocks:
             self.allocated += needed
             return
-        running = self.preemption_order()
+        order = self.preemption_order()
+        while self.decodes and not self._last_decode_fits(order):
+            job = order.pop()
+            del self.running[job]
+            self.restart(job)
+        self.allocated += self.crossings[self.steps % self.block_size]
+
+    def _last_decode_fits(self, order: list[Job]) -> bool:
+        """Whether a block is free when the last decoding request in ``order`` is visited.
+
+        Then one is free at the visits before, too, as blocks are only taken on the way.
+        """
         block_size = self.block_size
-        residue = (1 - self.steps) % block_size  # of the offsets that need a block now
-        takers = [
-            place
-            for place, job in enumerate(running)
-            if job.decoding and job.processed % block_size == residue
-        ]
-        # Between two takers nothing changes, so the first visit after each stands for the others.
-        visit, left = 0, len(running)
-        for taker in (*takers, left):
-            if self.allocated >= self.num_blocks:
-                while visit < left and not running[visit].decoding:
-                    visit += 1
-                while self.allocated >= self.num_blocks and left > visit:
-                    left -= 1
-                    del self.running[running[left]]
-                    self.restart(running[left])
-            if taker >= left:
-                break
-            self.allocated += 1
-            visit = taker + 1
+        taken = self.allocated + self.crossings[self.steps % block_size]
+        if taken != self.num_blocks:
+            return taken < self.num_blocks
+        # The last block may only go to the last visit.
+        last = next(job for job in reversed(order) if job.decoding)
+        return (last.processed + self.steps - 1) % block_size == 0
 
     def preemption_order(self) -> list[Job]:
         """The running requests as Vidur visits them; it evicts from the end."""
