@@ -117,9 +117,9 @@ class Engine:
         ]
         self.records = RequestRecords(self.arrivals.arrived_at[:-1], self.arrivals.prompts)
         self.samples = ReplicaSamples(resolution) if resolution else None
-        # A heap of the batches under way: end, serial, replica. Three that never end are always in
-        # it, so that the first and, at index 1 or 2, the second can be read without asking.
-        self.ends = [(inf, serial, self.replicas[0]) for serial in (-3, -2, -1)]
+        # A heap of the batches under way: end, serial, replica. Two that never end are always in
+        # it, so that the first and, at index 1 or 2, the one after it can be read without asking.
+        self.ends = [(inf, serial, self.replicas[0]) for serial in (-2, -1)]
         self.serial = 0  # of batches
         self.arrived = 0
         self.now = 0.0

@@ -76,7 +76,9 @@ class Replica(ABC):
         self.decodes = 0
         self.offset_sum = 0
         self.crossings = [0] * policy.block_size  # requests that need a block at a step, modulo
-        self.finishing: list[tuple[int, int, int, Job]] = []  # heap: step, index, restarts
+        last = Job(-1, 0.0, 1, 1)  # always in the heap
+        last.finish = NEVER
+        self.finishing = [(NEVER, -1, 0, last)]  # heap: step, index, restarts, request
         self.next_finish = NEVER
         # Up to this step, exclusive, batches are like the one under way and take ``duration``.
         self.steady_until = 0
@@ -308,11 +310,9 @@ class Replica(ABC):
     def _next_finish(self) -> int:
         """Find ``next_finish``; what was restarted in the meantime leaves the heap."""
         finishing = self.finishing
-        while finishing:
-            step, _, _, job = finishing[0]
-            if job.finish == step:
-                self.next_finish = step
-                return step
+        step, _, _, job = finishing[0]
+        while job.finish != step:
             heappop(finishing)
-        self.next_finish = NEVER
-        return NEVER
+            step, _, _, job = finishing[0]
+        self.next_finish = step
+        return step

@@ -143,6 +143,7 @@ class ExecutionTimes:
         self._norm: list[float] = [0.0, *linear("input_layernorm", rounded).tolist()]
         self._mlp: list[float] = [0.0, *mlp.tolist()]
         self._add: list[float] = [0.0, *linear("add", rounded).tolist()]
+        self._batching = 1.0 + (BATCHING_OVERHEAD if self.grouped_query else 0.0)
         self.decode_rows = DecodeRows(self)
 
     def prepare(self) -> None:
@@ -173,7 +174,7 @@ class ExecutionTimes:
         if row is None:
             sizes = np.arange(0, self.max_kv_cache_size + KV_GRANULARITY, KV_GRANULARITY)
             times = self.operators.attn_decode(np.full_like(sizes, decodes), sizes)
-            row = (times * self._overhead(decodes)).tolist()
+            row = (times * (self._batching if decodes > 1 else 1.0)).tolist()
             self._decode_rows[decodes] = row
         return row
 
@@ -190,10 +191,7 @@ class ExecutionTimes:
             sizes = np.full_like(chunks, cached * KV_GRANULARITY)
             row = [0.0, *self.operators.attn_prefill(sizes, chunks).tolist()]
             self._prefill_rows[cached] = row
-        return row[chunk] * self._overhead(len(prefills))
-
-    def _overhead(self, requests: int) -> float:
-        return 1 + (BATCHING_OVERHEAD if self.grouped_query else 0) * int(requests > 1)
+        return row[chunk] * self._batching if len(prefills) > 1 else row[chunk]
 
 
 class DecodeRows(dict[int, list[float]]):
