@@ -8,6 +8,7 @@ returns the exit status.
 import argparse
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,8 @@ _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.E
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status (0 well, 1 failed, 2 wrong usage, 130 Ctrl-C)."""
+    # NumPy and SciPy would start threads for linear algebra, of which there is none here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in words if not word.startswith("-")), None)
     try:

@@ -10,6 +10,7 @@ ratios are of neighbouring runs.
 
 import argparse
 import cProfile
+import gc
 import importlib
 import json
 import os
@@ -40,6 +41,7 @@ from openglia.simulator.engine import simulate  # noqa: E402
 from openglia.simulator.loading import load_router, vidur_modules  # noqa: E402
 from openglia.simulator.routers import ROUTERS  # noqa: E402
 from openglia.simulator.timing import ExecutionTimes  # noqa: E402
+from openglia.simulator.worker import GARBAGE  # noqa: E402
 
 HEAD_ROOM = HERE / "head_room.py"
 SCHEDULERS = {"llq": "builtin:llq", "head-room": str(HEAD_ROOM)}
@@ -53,6 +55,13 @@ def timed(call: Callable[[], object]) -> float:
 
 def process(benchmark: Benchmark, simulator: str, scheduler: str, seeds: list[int]) -> float:
     """Seconds of a worker process that simulates ``seeds`` one after the other."""
+    return measured_process(benchmark, simulator, scheduler, seeds)[0]
+
+
+def measured_process(
+    benchmark: Benchmark, simulator: str, scheduler: str, seeds: list[int]
+) -> tuple[float, int]:
+    """Seconds of such a process, and the peak memory of the largest of it and its children, MB."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         traces = {str(seed): str(trace_file(benchmark, seed, folder)) for seed in seeds}
@@ -67,11 +76,14 @@ def process(benchmark: Benchmark, simulator: str, scheduler: str, seeds: list[in
         (folder / "job.json").write_text(json.dumps(job))
         words = [sys.executable, "-P", "-m", f"openglia.{simulator}.worker", "job.json"]
         environment = worker_environment(ROOT)
-        return timed(
-            lambda: subprocess.run(
-                words, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL
-            )
-        )
+        started = perf_counter()
+        worker = subprocess.Popen(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(worker.pid, 0)
+        seconds = perf_counter() - started
+        worker.returncode = os.waitstatus_to_exitcode(status)
+        if worker.returncode:
+            raise subprocess.CalledProcessError(worker.returncode, words)
+        return seconds, usage.ru_maxrss >> 10
 
 
 def router_of(name: str):
@@ -180,6 +192,13 @@ def evaluation(repeats: int) -> None:
         show(f"{name}, CPU time", [seconds / repeats])
 
 
+def memory(benchmark: Benchmark) -> None:
+    """Peak memory. Comes first: a new process counts what its parent held when it started it."""
+    print("\npeak memory of a worker that simulates seed 0")
+    for name, scheduler in SCHEDULERS.items():
+        print(f"  {name:44} {measured_process(benchmark, 'simulator', scheduler, [0])[1]:9} MB")
+
+
 def profile(benchmark: Benchmark) -> None:
     """Where an evaluation's time goes."""
     print("\nwhere the time goes (llq)")
@@ -190,8 +209,6 @@ def profile(benchmark: Benchmark) -> None:
     profiler = cProfile.Profile()
     profiler.runcall(simulate, benchmark.cluster, trace, ROUTERS["llq"], times)
     pstats.Stats(profiler).sort_stats("tottime").print_stats(14)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    print(f"peak memory of this process, all of the above: {peak} MB")
 
 
 def main() -> None:
@@ -202,8 +219,10 @@ def main() -> None:
     parser.add_argument("--routers", nargs="+", choices=list(SCHEDULERS), help="to compare with")
     parser.add_argument("--no-vidur", action="store_true")
     arguments = parser.parse_args()
+    gc.set_threshold(GARBAGE)  # as in a worker
     benchmark = load_benchmark("paper")
     print(f"execution times: {ExecutionTimes.load(benchmark.cluster).source}")
+    memory(benchmark)
     with vidur_modules():
         for name in arguments.routers or SCHEDULERS:
             compare(benchmark, name, arguments.repeats, not arguments.no_vidur)
