@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openglia.benchmark.workload import read_trace
+from openglia.benchmark.trace import read_trace
 from openglia.errors import OpenGliaError
 
 Column = NDArray[Any]
@@ -29,12 +29,12 @@ class InvalidResultError(OpenGliaError):
 
 
 def read_seed(folder: Path, trace: Path) -> Requests:
-    """The requests of a seed's folder: ``requests.npy`` (the engine), else the CSV (Vidur).
+    """The requests of a seed's folder: ``requests.bin`` (the engine), else the CSV (Vidur).
 
     Raises:
         InvalidResultError: see ``read_requests``.
     """
-    binary = folder / "requests.npy"
+    binary = folder / "requests.bin"
     return read_requests(binary if binary.exists() else folder / "request_metrics.csv", trace)
 
 
@@ -45,7 +45,7 @@ def read_requests(metrics: Path, trace: Path) -> Requests:
         InvalidResultError: the file does not hold every request of the trace, completed.
     """
     try:
-        found = _read_npy(metrics) if metrics.suffix == ".npy" else _read_csv(metrics)
+        found = _read_binary(metrics) if metrics.suffix == ".bin" else _read_csv(metrics)
     except (OSError, ValueError) as error:
         raise InvalidResultError(f"{metrics.name} cannot be read: {error}") from None
     if absent := [column for column in _COLUMNS if column not in found]:
@@ -74,11 +74,11 @@ def read_requests(metrics: Path, trace: Path) -> Requests:
     return requests
 
 
-def _read_npy(path: Path) -> Requests:
-    table = np.load(path, allow_pickle=False)
-    if table.ndim != 1 or table.dtype.names is None:
-        raise ValueError("it is no table")
-    return {name: table[name] for name in table.dtype.names}
+def _read_binary(path: Path) -> Requests:
+    from openglia.simulator.results import REQUEST_COLUMNS
+
+    table = np.fromfile(path, dtype=list(REQUEST_COLUMNS.items()))
+    return {name: table[name] for name in REQUEST_COLUMNS}
 
 
 def _read_csv(path: Path) -> Requests:

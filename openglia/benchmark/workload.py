@@ -5,7 +5,6 @@ that a change to one does not shift the others, and a shorter duration gives a p
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -14,28 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openglia.benchmark.definition import Benchmark
+from openglia.benchmark.trace import Trace, to_csv
 from openglia.errors import OpenGliaError
 from openglia.files import is_sealed, sha256, write_sealed
 from openglia.paths import CACHE, VIDUR
 
-HEADER = "arrived_at,num_prefill_tokens,num_decode_tokens"
-
 # An output leaves at least this much of the context to its prompt.
 MIN_PROMPT_ROOM = 16  # tokens
-
-_MICROSECONDS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Trace:
-    """The requests of one simulation, in order of arrival; arrays of equal length n."""
-
-    arrived_at: NDArray[np.float64]  # seconds, whole microseconds, ascending
-    num_prefill_tokens: NDArray[np.int64]  # prompt length, >= 1
-    num_decode_tokens: NDArray[np.int64]  # output length, >= 1: never shown to a router
-
-    def __len__(self) -> int:
-        return len(self.arrived_at)
 
 
 class _Stream(IntEnum):
@@ -75,7 +59,8 @@ def generate(benchmark: Benchmark, seed: int) -> Trace:
     limit = benchmark.cluster.max_tokens
     outputs = np.minimum(outputs, limit - MIN_PROMPT_ROOM)
     prompts = np.minimum(prompts, limit - outputs)
-    return Trace(arrived_at, np.maximum(prompts, 1), np.maximum(outputs, 1))
+    columns = (arrived_at, np.maximum(prompts, 1), np.maximum(outputs, 1))
+    return Trace(*(column.tolist() for column in columns))
 
 
 def trace_file(benchmark: Benchmark, seed: int, folder: Path = CACHE / "traces") -> Path:
@@ -84,40 +69,6 @@ def trace_file(benchmark: Benchmark, seed: int, folder: Path = CACHE / "traces")
     if not is_sealed(path):
         write_sealed(path, to_csv(generate(benchmark, seed)))
     return path
-
-
-def read_trace(path: Path) -> Trace:
-    """Read a trace in Vidur's format; lengths are cut to whole numbers.
-
-    Raises:
-        OpenGliaError: it is not one.
-    """
-    try:
-        header, *lines = path.read_text().split() or [""]
-        # Without requests one value stands for them, which is refused below.
-        values = np.loadtxt(lines or ["nan"], delimiter=",", comments=None, ndmin=2)
-    except (OSError, ValueError) as error:
-        raise OpenGliaError(f"the trace {path} cannot be read: {error}") from error
-    if header != HEADER or values.ndim != 2 or values.shape[1] != 3:
-        raise OpenGliaError(f"the trace {path} must have the columns {HEADER}, and requests")
-    arrived_at, prompts, outputs = values.T
-    return Trace(arrived_at, prompts.astype(np.int64), outputs.astype(np.int64))
-
-
-def to_csv(trace: Trace) -> str:
-    """The trace as text; a reader gets back exactly the trace's numbers."""
-    ticks = np.rint(trace.arrived_at * _MICROSECONDS).astype(np.int64)
-    rows = zip(
-        ticks.tolist(),
-        trace.num_prefill_tokens.tolist(),
-        trace.num_decode_tokens.tolist(),
-        strict=True,
-    )
-    lines = [
-        f"{tick // _MICROSECONDS}.{tick % _MICROSECONDS:06d},{prompt},{output}"
-        for tick, prompt, output in rows
-    ]
-    return "\n".join([HEADER, *lines, ""])
 
 
 def _random(seed: int, stream: int) -> np.random.Generator:
@@ -142,7 +93,7 @@ def _arrivals(spec: Mapping[str, Any], duration: float, seed: int) -> NDArray[np
         total = np.cumsum(gaps)
     times = np.interp(total[total < integral[-1]], integral, ends)
     # A whole number over 10^6 is the double nearest to its decimal, so CSV keeps it exactly.
-    times = np.rint(times * _MICROSECONDS) / _MICROSECONDS
+    times = np.rint(times * 1e6) / 1e6
     kept: NDArray[np.float64] = times[times < duration]
     return kept
 

@@ -9,9 +9,6 @@ without tensor parallelism. Matrix products count their weights, inputs and outp
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from openglia.benchmark.definition import Cluster
 from openglia.files import canonical_json, sha256
 from openglia.hardware import catalogue
@@ -19,7 +16,7 @@ from openglia.hardware.catalogue import Gpu, Model
 
 BYTES = 2  # per element: fp16
 
-# Raise it when a formula below, the training grid or the format of the tables changes.
+# Raise it when a formula below, the training grid or what the tables hold changes.
 PROFILE_FORMAT = 1
 
 # The one setting of Vidur's random forest that is trained; by the names of its configuration.
@@ -45,23 +42,21 @@ LINEAR_OPERATORS = (
     "add",
 )
 
-Array = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class OperatorTimes:
-    """Times in milliseconds of one layer's operators, for arrays of sizes or single numbers."""
+    """Times in milliseconds of one layer's operators."""
 
     gpu: Gpu
     model: Model
 
-    def linear(self, operator: str, num_tokens: ArrayLike) -> Array:
+    def linear(self, operator: str, num_tokens: int) -> float:
         """Time of one of ``LINEAR_OPERATORS`` over ``num_tokens`` tokens of a batch.
 
         Raises:
             KeyError: ``operator`` is not one of them.
         """
-        tokens = np.asarray(num_tokens, dtype=np.float64)
+        tokens = float(num_tokens)
         model = self.model
         width = model.embedding_dim
         match operator:
@@ -85,19 +80,17 @@ class OperatorTimes:
                 return self._elementwise(tokens, 3 * width)
         raise KeyError(operator)
 
-    def attn_prefill(self, kv_cache_size: ArrayLike, prefill_chunk_size: ArrayLike) -> Array:
+    def attn_prefill(self, kv_cache_size: int, prefill_chunk_size: int) -> float:
         """Causal attention of a prompt's chunk over itself and the tokens cached before it."""
-        cached = np.asarray(kv_cache_size, dtype=np.float64)
-        chunk = np.asarray(prefill_chunk_size, dtype=np.float64)
+        cached, chunk = float(kv_cache_size), float(prefill_chunk_size)
         # A token of the chunk sees the cache, itself, and half of the other tokens on average.
         pairs = chunk * (cached + (chunk + 1) / 2)
         elements = 2 * chunk * self._q_dim + 2 * (cached + chunk) * self._kv_dim
         return self._time(4 * pairs * self._q_dim, elements)
 
-    def attn_decode(self, batch_size: ArrayLike, kv_cache_size: ArrayLike) -> Array:
+    def attn_decode(self, batch_size: int, kv_cache_size: int) -> float:
         """Attention of ``batch_size`` new tokens, each over ``kv_cache_size`` cached ones."""
-        batch = np.asarray(batch_size, dtype=np.float64)
-        cached = np.asarray(kv_cache_size, dtype=np.float64)
+        batch, cached = float(batch_size), float(kv_cache_size)
         elements = 2 * batch * self._q_dim + 2 * batch * cached * self._kv_dim
         return self._time(4 * batch * cached * self._q_dim, elements)
 
@@ -114,19 +107,18 @@ class OperatorTimes:
         """Outputs of the up projection: a gated MLP computes the gate along with it."""
         return (2 if self.model.use_gated_mlp else 1) * self.model.mlp_hidden_dim
 
-    def _time(self, flops: Array, elements: Array) -> Array:
+    def _time(self, flops: float, elements: float) -> float:
         arithmetic = flops / (self.gpu.effective_tflops * 1e9)
         memory = elements * BYTES / (self.gpu.effective_bandwidth_gb_s * 1e6)
-        time: Array = self.gpu.launch_overhead_us * 1e-3 + np.maximum(arithmetic, memory)
-        return time
+        return self.gpu.launch_overhead_us * 1e-3 + max(arithmetic, memory)
 
-    def _product(self, tokens: Array, inputs: int, outputs: int) -> Array:
+    def _product(self, tokens: float, inputs: int, outputs: int) -> float:
         elements = inputs * outputs + tokens * (inputs + outputs)
         return self._time(2 * tokens * inputs * outputs, elements)
 
-    def _elementwise(self, tokens: Array, elements: int) -> Array:
+    def _elementwise(self, tokens: float, elements: int) -> float:
         """``elements`` are read or written per token; the arithmetic on them never decides."""
-        return self._time(np.zeros_like(tokens), tokens * elements)
+        return self._time(0.0, tokens * elements)
 
 
 def operator_times(gpu: Gpu, model: Model) -> OperatorTimes:

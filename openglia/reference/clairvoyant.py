@@ -10,12 +10,14 @@ from bisect import insort
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openglia.benchmark.definition import Benchmark
-from openglia.benchmark.workload import Trace, generate
+from openglia.benchmark.trace import Trace
+from openglia.benchmark.workload import generate
 from openglia.simulator.engine import MakeRouter, simulate
 from openglia.simulator.interface import BaseGlobalScheduler, Replica, Request, SimulationConfig
 from openglia.simulator.timing import ExecutionTimes
@@ -39,7 +41,7 @@ def _measure_seed(benchmark: Benchmark, seed: int) -> tuple[float, float]:
 
 def router(trace: Trace) -> MakeRouter:
     """A clairvoyant router for the requests of ``trace``."""
-    totals = (trace.num_prefill_tokens + trace.num_decode_tokens).tolist()
+    totals = list(map(add, trace.num_prefill_tokens, trace.num_decode_tokens))
 
     class ClairvoyantRouter(BaseGlobalScheduler):
         def __init__(self, config: SimulationConfig, replicas: dict[int, Replica]) -> None:

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
+from itertools import pairwise
 from math import inf
+from operator import add
 from time import perf_counter
 
-import numpy as np
-
 from openglia.benchmark.definition import Cluster, Limits
-from openglia.benchmark.workload import Trace
+from openglia.benchmark.trace import Trace
 from openglia.errors import OpenGliaError
 from openglia.simulator import interface
 from openglia.simulator.dispatch import Dispatcher
@@ -73,19 +73,23 @@ class _Arrivals:
 
     @classmethod
     def of(cls, trace: Trace, max_tokens: int) -> "_Arrivals":
-        arrived_at = np.asarray(trace.arrived_at, dtype=np.float64)
-        if not np.all(np.isfinite(arrived_at)) or np.any(np.diff(arrived_at, prepend=0.0) < 0):
+        arrived_at = [*trace.arrived_at, inf]
+        in_order = all(earlier <= later for earlier, later in pairwise([0.0, *arrived_at]))
+        if not in_order or (trace and arrived_at[-2] == inf):
             raise OpenGliaError("a trace must be in order of arrival, from time 0 on")
-        outputs = np.maximum(trace.num_decode_tokens, 1)
-        prompts = np.maximum(trace.num_prefill_tokens, 1)
+        prompts = [tokens if tokens > 1 else 1 for tokens in trace.num_prefill_tokens]
+        outputs = [tokens if tokens > 1 else 1 for tokens in trace.num_decode_tokens]
         # What exceeds the context limit is cut from the prompt.
-        prompts = prompts - np.maximum(prompts + outputs - max_tokens, 0)
-        if np.any(prompts < 1):
+        prompts = [
+            prompt if prompt + output <= max_tokens else max_tokens - output
+            for prompt, output in zip(prompts, outputs, strict=True)
+        ]
+        if min(prompts, default=1) < 1:
             raise OpenGliaError(
                 f"the trace has an output that leaves no room for a prompt in the context of "
                 f"{max_tokens} tokens; raise max_tokens of the cluster or shorten the outputs"
             )
-        return cls([*arrived_at.tolist(), inf], prompts.tolist(), (prompts + outputs).tolist())
+        return cls(arrived_at, prompts, list(map(add, prompts, outputs)))
 
 
 class Engine:

@@ -1,12 +1,12 @@
 """What a simulation yields, and the files it is written to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import starmap
+from operator import sub
 from pathlib import Path
+from struct import Struct
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from openglia.files import write_atomically, write_json
 
@@ -15,20 +15,21 @@ if TYPE_CHECKING:
     from openglia.simulator.job import Job
     from openglia.simulator.replica import Replica
 
+# The columns of a seed's requests, and their types as ``struct`` and NumPy name them.
 REQUEST_COLUMNS = {
-    "Request Id": "i8",
-    "request_e2e_time": "f8",
-    "prefill_e2e_time": "f8",
-    "request_scheduling_delay": "f8",
-    "request_num_restarts": "i8",
-    "request_num_prefill_tokens": "i8",
-    "request_num_decode_tokens": "i8",
-    "arrived_at": "f8",
-    "routed_at": "f8",
-    "scheduled_at": "f8",
-    "first_token_at": "f8",
-    "completed_at": "f8",
-    "replica_id": "i8",
+    "Request Id": "q",
+    "request_e2e_time": "d",
+    "prefill_e2e_time": "d",
+    "request_scheduling_delay": "d",
+    "request_num_restarts": "q",
+    "request_num_prefill_tokens": "q",
+    "request_num_decode_tokens": "q",
+    "arrived_at": "d",
+    "routed_at": "d",
+    "scheduled_at": "d",
+    "first_token_at": "d",
+    "completed_at": "d",
+    "replica_id": "q",
 }
 
 REPLICA_COLUMNS = (
@@ -69,20 +70,25 @@ class RequestRecords:
         self.completed_at[index] = now
         self.num_restarts[index] = job.restarts
 
-    def table(self) -> NDArray[np.void]:
-        """One row per request, with the fields ``REQUEST_COLUMNS``."""
-        table = np.empty(len(self.arrived_at), dtype=list(REQUEST_COLUMNS.items()))
-        table["Request Id"] = np.arange(len(table))
-        table["request_num_restarts"] = self.num_restarts
-        table["request_num_prefill_tokens"] = self.num_prefill_tokens
-        table["request_num_decode_tokens"] = self.num_decode_tokens
-        table["replica_id"] = self.replica_id
-        for name in ("arrived_at", "routed_at", "scheduled_at", "first_token_at", "completed_at"):
-            table[name] = getattr(self, name)
-        table["request_e2e_time"] = table["completed_at"] - table["arrived_at"]
-        table["prefill_e2e_time"] = table["first_token_at"] - table["arrived_at"]
-        table["request_scheduling_delay"] = table["scheduled_at"] - table["arrived_at"]
-        return table
+    def rows(self) -> Iterator[tuple[float, ...]]:
+        """One tuple per request, with the values of ``REQUEST_COLUMNS``."""
+        arrived_at = self.arrived_at
+        return zip(
+            range(len(arrived_at)),
+            map(sub, self.completed_at, arrived_at),
+            map(sub, self.first_token_at, arrived_at),
+            map(sub, self.scheduled_at, arrived_at),
+            self.num_restarts,
+            self.num_prefill_tokens,
+            self.num_decode_tokens,
+            arrived_at,
+            self.routed_at,
+            self.scheduled_at,
+            self.first_token_at,
+            self.completed_at,
+            self.replica_id,
+            strict=True,
+        )
 
 
 class ReplicaSamples:
@@ -129,12 +135,13 @@ class Simulation:
     def write(self, folder: Path, seed: int, *, csv: bool = True) -> None:
         """Write the requests, ``summary.json`` and, if sampled, the replicas' state.
 
-        ``requests.npy`` is for the harness; ``request_metrics.csv``, on demand, for everybody.
+        ``requests.bin`` is for the harness; ``request_metrics.csv``, on demand, for everybody.
         """
-        requests = self.records.table()
-        np.save(folder / "requests.npy", requests, allow_pickle=False)
+        requests = list(self.records.rows())
+        record = Struct("=" + "".join(REQUEST_COLUMNS.values()))
+        (folder / "requests.bin").write_bytes(b"".join(starmap(record.pack, requests)))
         if csv:
-            text = _csv(REQUEST_COLUMNS, requests.tolist())
+            text = _csv(REQUEST_COLUMNS, requests)
             write_atomically(folder / "request_metrics.csv", text)
         if self.samples is not None:
             import gzip  # as sampling is the exception

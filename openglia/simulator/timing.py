@@ -5,20 +5,15 @@ that results agree to the last bit. What depends on one size alone is added up b
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Protocol, Self
-from zipfile import BadZipFile
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from openglia.benchmark.definition import Cluster
 from openglia.errors import OpenGliaError
-from openglia.hardware import catalogue, roofline
+from openglia.hardware import catalogue, roofline, tables
 from openglia.paths import CACHE
-
-Array = NDArray[np.float64]
 
 KV_GRANULARITY = roofline.KV_GRANULARITY
 TOKEN_GRANULARITY = 8  # the linear operators are looked up at the next multiple of it
@@ -26,35 +21,11 @@ BATCHING_OVERHEAD = 0.1  # of attention, for grouped-query models, with two requ
 
 
 class Operators(Protocol):
-    """Times in milliseconds of one layer's operators (``roofline.OperatorTimes``, or tables)."""
+    """Times in milliseconds of one layer's operators (analytic, or Vidur's tables)."""
 
-    def linear(self, operator: str, num_tokens: ArrayLike, /) -> Array: ...
-    def attn_prefill(self, kv_cache_size: ArrayLike, chunk: ArrayLike, /) -> Array: ...
-    def attn_decode(self, batch_size: ArrayLike, kv_cache_size: ArrayLike, /) -> Array: ...
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The predictions of Vidur's trained models, as ``openglia.vidur.predictors`` exports them.
-
-    Arrays are indexed by tokens; attention by ``[batch, kv // 64]`` and ``[kv // 64, chunk]``.
-    """
-
-    arrays: Mapping[str, Array]
-
-    def linear(self, operator: str, num_tokens: ArrayLike, /) -> Array:
-        times: Array = self.arrays[operator][np.asarray(num_tokens)]
-        return times
-
-    def attn_prefill(self, kv_cache_size: ArrayLike, chunk: ArrayLike, /) -> Array:
-        row = np.asarray(kv_cache_size) // KV_GRANULARITY
-        times: Array = self.arrays["attn_prefill"][row, np.asarray(chunk)]
-        return times
-
-    def attn_decode(self, batch_size: ArrayLike, kv_cache_size: ArrayLike, /) -> Array:
-        column = np.asarray(kv_cache_size) // KV_GRANULARITY
-        times: Array = self.arrays["attn_decode"][np.asarray(batch_size), column]
-        return times
+    def linear(self, operator: str, num_tokens: int, /) -> float: ...
+    def attn_prefill(self, kv_cache_size: int, chunk: int, /) -> float: ...
+    def attn_decode(self, batch_size: int, kv_cache_size: int, /) -> float: ...
 
 
 @dataclass
@@ -72,8 +43,6 @@ class ExecutionTimes:
     max_batch_size: int
     max_kv_cache_size: int
     max_batch_tokens: int
-    _decode_rows: dict[int, list[float]] = field(default_factory=dict, repr=False)
-    _prefill_rows: dict[int, list[float]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def load(cls, cluster: Cluster) -> Self:
@@ -83,17 +52,9 @@ class ExecutionTimes:
             OpenGliaError: the tables are damaged, or absent and the profile is not analytic.
         """
         digest = roofline.profile_hash(cluster)
-        path = CACHE / "tables" / f"{digest}.npz"
+        path = CACHE / "tables" / f"{digest}.tables"
         if path.exists():
-            try:
-                with np.load(path, allow_pickle=False) as archive:
-                    arrays = {name: archive[name] for name in archive.files}
-                return cls.of(cluster, Tables(arrays), f"vidur-tables:{digest}")
-            except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:
-                raise OpenGliaError(
-                    f"the execution-time tables {path} cannot be used ({error}); "
-                    f"delete the file and run ./setup.sh again"
-                ) from error
+            return cls.of(cluster, tables.Tables.read(path), f"vidur-tables:{digest}")
         if cluster.profile != "analytic":
             raise OpenGliaError(
                 f"profile {cluster.profile!r} needs tables trained with Vidur, and {path} does "
@@ -128,28 +89,20 @@ class ExecutionTimes:
         )
 
     def __post_init__(self) -> None:
-        exact = np.arange(1, self.max_batch_tokens + 1)
-        rounded = -(-exact // TOKEN_GRANULARITY) * TOKEN_GRANULARITY
-        linear = self.operators.linear
-        projections = linear("attn_pre_proj", rounded) + linear("attn_post_proj", rounded)
-        before_attention = projections + linear("attn_rope", rounded)
-        before_attention = before_attention + linear("attn_kv_cache_save", exact)
-        mlp = linear("mlp_up_proj", rounded) + linear("mlp_down_proj", rounded)
-        mlp = mlp + linear("mlp_act", rounded)
-        if self.post_attn_norm:
-            mlp = mlp + linear("post_attention_layernorm", rounded)
-        # One entry per number of tokens in the batch; entry 0 is never read.
-        self._before_attention: list[float] = [0.0, *before_attention.tolist()]
-        self._norm: list[float] = [0.0, *linear("input_layernorm", rounded).tolist()]
-        self._mlp: list[float] = [0.0, *mlp.tolist()]
-        self._add: list[float] = [0.0, *linear("add", rounded).tolist()]
-        self._batching = 1.0 + (BATCHING_OVERHEAD if self.grouped_query else 0.0)
-        self.decode_rows = DecodeRows(self)
+        def linear(operator: str) -> list[float]:
+            steps = range(0, self.max_batch_tokens + TOKEN_GRANULARITY, TOKEN_GRANULARITY)
+            return [0.0, *(self.operators.linear(operator, tokens) for tokens in steps[1:])]
 
-    def prepare(self) -> None:
-        """Work out ahead what every simulation will need, for processes forked from this one."""
-        for decodes in range(1, self.max_batch_size + 1):
-            self.decode_rows[decodes]
+        mlp = ["mlp_up_proj", "mlp_down_proj", "mlp_act"]
+        if self.post_attn_norm:
+            mlp.append("post_attention_layernorm")
+        # By the number of tokens over 8, rounded up.
+        self._projections = _sums(*map(linear, ("attn_pre_proj", "attn_post_proj", "attn_rope")))
+        self._norm = linear("input_layernorm")
+        self._mlp = _sums(*map(linear, mlp))
+        self._add = linear("add")
+        self._batching = 1.0 + (BATCHING_OVERHEAD if self.grouped_query else 0.0)
+        self.decode_seconds = DecodeSeconds(self)
 
     def seconds(
         self, num_tokens: int, decodes: int, mean_kv: int, prefills: list[tuple[int, int]]
@@ -159,56 +112,46 @@ class ExecutionTimes:
         ``decodes`` of its requests decode; they hold ``mean_kv`` tokens on average, rounded down.
         ``prefills`` are pairs of tokens processed before and tokens in this batch.
         """
-        attention = self._before_attention[num_tokens]
+        step = -(-num_tokens // TOKEN_GRANULARITY)
+        attention = self._projections[step]
+        attention += self.operators.linear("attn_kv_cache_save", num_tokens)
         if decodes:
-            attention += self._decode_row(decodes)[-(-mean_kv // KV_GRANULARITY)]
+            kv = -(-mean_kv // KV_GRANULARITY) * KV_GRANULARITY
+            time = self.operators.attn_decode(decodes, kv)
+            attention += time * self._batching if decodes > 1 else time
         if prefills:
             attention += self._prefill(prefills)
-        attention += self._norm[num_tokens]
-        block = attention + self._mlp[num_tokens] + self._add[num_tokens]
+        attention += self._norm[step]
+        block = attention + self._mlp[step] + self._add[step]
         return block * self.num_layers * 1e-3
-
-    def _decode_row(self, decodes: int) -> list[float]:
-        """Attention of ``decodes`` decoding requests in ms, by their mean KV size over 64."""
-        row = self._decode_rows.get(decodes)
-        if row is None:
-            sizes = np.arange(0, self.max_kv_cache_size + KV_GRANULARITY, KV_GRANULARITY)
-            times = self.operators.attn_decode(np.full_like(sizes, decodes), sizes)
-            row = (times * (self._batching if decodes > 1 else 1.0)).tolist()
-            self._decode_rows[decodes] = row
-        return row
 
     def _prefill(self, prefills: list[tuple[int, int]]) -> float:
         if len(prefills) == 1:
             ((size, chunk),) = prefills
-            cached = -(-size // KV_GRANULARITY)
-        else:  # several prompts count as one: their caches add up, their chunks as squares
-            cached = sum([-(-size // KV_GRANULARITY) for size, _ in prefills])
-            chunk = round(math.sqrt(sum([tokens * tokens for _, tokens in prefills])))
-        row = self._prefill_rows.get(cached)
-        if row is None:
-            chunks = np.arange(1, self.max_batch_tokens + 1)
-            sizes = np.full_like(chunks, cached * KV_GRANULARITY)
-            row = [0.0, *self.operators.attn_prefill(sizes, chunks).tolist()]
-            self._prefill_rows[cached] = row
-        return row[chunk] * self._batching if len(prefills) > 1 else row[chunk]
+            return self.operators.attn_prefill(-(-size // KV_GRANULARITY) * KV_GRANULARITY, chunk)
+        # Several prompts count as one: their caches add up, their chunks as squares.
+        cached = sum([-(-size // KV_GRANULARITY) for size, _ in prefills]) * KV_GRANULARITY
+        chunk = round(math.sqrt(sum([tokens * tokens for _, tokens in prefills])))
+        return self.operators.attn_prefill(cached, chunk) * self._batching
 
 
-class DecodeRows(dict[int, list[float]]):
-    """Times in seconds of batches in which n requests decode and nothing else happens, by n.
+def _sums(*columns: list[float]) -> list[float]:
+    """Sums by row, left to right: Python's ``sum`` would make up for what rounding loses."""
+    return [reduce(add, row) for row in zip(*columns, strict=True)]
 
-    A row is indexed by the requests' mean number of tokens, rounded down, then up to a multiple of
-    64, divided by 64. It is worked out when it is first asked for.
+
+class DecodeSeconds(dict[tuple[int, int], float]):
+    """Times in seconds of batches in which n requests decode and nothing else happens.
+
+    By n and the requests' mean number of tokens, rounded down, then up to a multiple of 64, divided
+    by 64. Worked out when first asked for.
     """
 
     def __init__(self, times: ExecutionTimes) -> None:
         super().__init__()
         self._times = times
 
-    def __missing__(self, decodes: int) -> list[float]:
-        times = self._times
-        row = self[decodes] = [
-            times.seconds(decodes, decodes, index * KV_GRANULARITY, [])
-            for index in range(len(times._decode_row(decodes)))
-        ]
-        return row
+    def __missing__(self, key: tuple[int, int]) -> float:
+        decodes, index = key
+        time = self[key] = self._times.seconds(decodes, decodes, index * KV_GRANULARITY, [])
+        return time

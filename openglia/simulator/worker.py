@@ -19,10 +19,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NoReturn
 
-import numpy as np
-
 from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
-from openglia.benchmark.workload import read_trace
+from openglia.benchmark.trace import read_trace
 from openglia.errors import OpenGliaError
 from openglia.files import write_json
 from openglia.simulator.engine import simulate
@@ -45,7 +43,7 @@ def main(job_file: str) -> int:
     log = Log(output / "router.log")
     try:
         times = ExecutionTimes.load(cluster)
-        times.prepare()
+        _load_numpy(job["scheduler"])
         gc.freeze()  # what exists now need not be looked at, nor copied, in the children
         for seed, trace_file in job["traces"].items():
             failure = _run_seed(job, int(seed), Path(trace_file), cluster, limits, times, log)
@@ -57,6 +55,13 @@ def main(job_file: str) -> int:
         print(f"openglia: {error}", file=sys.stderr)
         return error.exit_status
     return 0
+
+
+def _load_numpy(scheduler: str) -> None:
+    """Load NumPy ahead of the simulations if the router's file names it; the engine has no use."""
+    router = Path(scheduler)
+    if router.is_file() and b"numpy" in router.read_bytes():
+        import numpy.random  # noqa: F401
 
 
 def cluster_of(values: dict[str, Any]) -> Cluster:
@@ -164,7 +169,8 @@ def _child(
         trace = read_trace(trace_file)
         # As Vidur's main does; the router's constructor may already draw.
         random.seed(seed)
-        np.random.seed(seed)
+        if numpy := sys.modules.get("numpy"):
+            numpy.random.seed(seed)
         with vidur_modules():
             simulation = simulate(
                 cluster,

@@ -21,13 +21,14 @@ import numpy as np
 from openglia import paths
 from openglia.benchmark.definition import Cluster
 from openglia.errors import OpenGliaError
-from openglia.files import sha256, write_json
+from openglia.files import sha256, write_atomically, write_json
 from openglia.hardware.roofline import (
     KV_GRANULARITY,
     LINEAR_OPERATORS,
     max_tokens_in_batch,
     profile_hash,
 )
+from openglia.hardware.tables import Tables
 from openglia.vidur import command, profiles, tree
 from openglia.vidur.train import DONE
 
@@ -45,7 +46,7 @@ def folder(cluster: Cluster) -> Path:
 
 def tables(cluster: Cluster) -> Path:
     """The predictions as arrays; the embedded simulator reads them, too."""
-    return paths.CACHE / "tables" / f"{profile_hash(cluster)}.npz"
+    return paths.CACHE / "tables" / f"{profile_hash(cluster)}.tables"
 
 
 def ready(cluster: Cluster) -> bool:
@@ -161,19 +162,9 @@ def simulation_environment(place: Path) -> dict[str, str]:
 
 def _write_tables(cluster: Cluster) -> None:
     """Turn Vidur's cached predictions into arrays (the format stands in ``load_predictions``)."""
-    target = tables(cluster)
-    target.parent.mkdir(parents=True, exist_ok=True)
     arrays = to_arrays(cluster, load_predictions(folder(cluster)))
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".npz")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    views = {name: memoryview(a.tobytes()).cast("d", a.shape) for name, a in arrays.items()}
+    write_atomically(tables(cluster), Tables(views).to_bytes())
 
 
 def load_predictions(work: Path) -> dict[str, dict[tuple[float, ...], float]]:

@@ -4,6 +4,8 @@ Vidur's random forest predicts a step function between the rows it is trained on
 dense where times bend: small batches, short prompts.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +81,7 @@ def compute(cluster: Cluster) -> pd.DataFrame:
         "num_tensor_parallel_workers": 1,
     }
     for operator in COMPUTE_OPERATORS:
-        columns[f"time_stats.{operator}.median"] = times.linear(operator, tokens)
+        columns[f"time_stats.{operator}.median"] = _each(partial(times.linear, operator), tokens)
     return pd.DataFrame(columns)
 
 
@@ -98,6 +100,8 @@ def attention(cluster: Cluster) -> pd.DataFrame:
     chunk, before = chunk[possible], before[possible]
     batch, context = _pairs(_batches(cluster.replica_scheduler.batch_size_cap), cached)
 
+    save = partial(times.linear, "attn_kv_cache_save")
+
     def rows(size: np.ndarray, kv: np.ndarray, chunks: np.ndarray) -> pd.DataFrame:
         saved = np.maximum(size, chunks)
         return pd.DataFrame(
@@ -110,15 +114,19 @@ def attention(cluster: Cluster) -> pd.DataFrame:
                 "n_kv_head": model.num_kv_heads,
                 "block_size": cluster.replica_scheduler.block_size,
                 "num_tensor_parallel_workers": 1,
-                "time_stats.attn_kv_cache_save.median": times.linear("attn_kv_cache_save", saved),
-                "time_stats.attn_prefill.median": times.attn_prefill(kv, chunks),
-                "time_stats.attn_decode.median": times.attn_decode(size, kv),
+                "time_stats.attn_kv_cache_save.median": _each(save, saved),
+                "time_stats.attn_prefill.median": _each(times.attn_prefill, kv, chunks),
+                "time_stats.attn_decode.median": _each(times.attn_decode, size, kv),
             }
         )
 
     prefills = rows(np.ones_like(chunk), before, chunk)
     decodes = rows(batch, context, np.zeros_like(batch))
     return pd.concat([prefills, decodes], ignore_index=True)
+
+
+def _each(time: Callable[..., float], *sizes: np.ndarray) -> list[float]:
+    return [time(*row) for row in zip(*(column.tolist() for column in sizes), strict=True)]
 
 
 def _prefill_chunks(longest: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,14 @@ from scipy import stats
 
 from openglia.benchmark import workload
 from openglia.benchmark.loading import load_benchmark
-from openglia.benchmark.workload import generate, to_csv, trace_file
+from openglia.benchmark.trace import Trace, to_csv
+from openglia.benchmark.workload import trace_file
 from openglia.errors import OpenGliaError
+
+
+def generate(benchmark, seed):
+    """A trace of arrays, to calculate with."""
+    return Trace(*map(np.array, astuple(workload.generate(benchmark, seed))))
 
 
 @pytest.fixture(scope="module")

@@ -75,20 +75,20 @@ def test_a_damaged_trace_is_made_anew(faulty, damage):
     assert trace.read_text() == whole
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"not a zip", "half"])
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"not tables", "half", "changed"])
 def test_damaged_tables_are_one_clear_line(faulty, content):
-    import numpy as np
-
     sys.path.insert(0, str(faulty.root))
     from openglia.benchmark.loading import load_benchmark
     from openglia.hardware.roofline import profile_hash
+    from openglia.hardware.tables import Tables
 
     digest = profile_hash(load_benchmark("smoke").cluster)
     tables = faulty.root / "environment" / "cache" / "tables"
     tables.mkdir(parents=True)
-    path = tables / f"{digest}.npz"
-    np.savez(path, attn_add=np.zeros(5000))
-    path.write_bytes(path.read_bytes()[:-3000] if content == "half" else content)
+    path = tables / f"{digest}.tables"
+    whole = Tables({"add": memoryview(bytes(40_000)).cast("d")}).to_bytes()
+    damaged = {"half": whole[:-3000], "changed": whole[:-1] + b"x"}
+    path.write_bytes(damaged.get(content, content))
     try:
         assert faulty.command(*EVALUATE, replay=False) == 3, faulty.output
         result = line(faulty)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from openglia.benchmark.definition import Cluster, ReplicaScheduler
@@ -59,9 +58,8 @@ def test_prefill_in_chunks_does_the_same_arithmetic(times):
 
 @pytest.mark.parametrize("operator", LINEAR_OPERATORS)
 def test_more_tokens_never_take_less_time(times, operator):
-    spent = times.linear(operator, np.arange(1, 8193))
-    assert spent.shape == (8192,)
-    assert np.all(np.diff(spent) >= 0)
+    spent = [times.linear(operator, tokens) for tokens in range(1, 8193)]
+    assert spent == sorted(spent)
     assert spent[0] > LAUNCH
 
 

@@ -25,8 +25,6 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import numpy as np
-
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "simulator")]
@@ -36,7 +34,8 @@ from vidur_cases import Case, run_vidur  # noqa: E402
 from openglia.benchmark.definition import Benchmark  # noqa: E402
 from openglia.benchmark.loading import load_benchmark  # noqa: E402
 from openglia.benchmark.processes import worker_environment  # noqa: E402
-from openglia.benchmark.workload import Trace, generate, trace_file  # noqa: E402
+from openglia.benchmark.trace import Trace  # noqa: E402
+from openglia.benchmark.workload import generate, trace_file  # noqa: E402
 from openglia.simulator.engine import simulate  # noqa: E402
 from openglia.simulator.loading import load_router, vidur_modules  # noqa: E402
 from openglia.simulator.routers import ROUTERS  # noqa: E402
@@ -105,7 +104,6 @@ def compare(benchmark: Benchmark, name: str, repeats: int, vidur: bool) -> None:
     """Both simulators on seed 0 with one router, in turn."""
     print(f"\n{benchmark.name}, seed 0, {name}")
     times = ExecutionTimes.load(benchmark.cluster)
-    times.prepare()
     trace = generate(benchmark, 0)
     router = router_of(name)
     case = Case(name, benchmark.cluster, trace, str(HEAD_ROOM) if name == "head-room" else "llq", 0)
@@ -138,24 +136,23 @@ def compare(benchmark: Benchmark, name: str, repeats: int, vidur: bool) -> None:
 
 def copies(trace: Trace, count: int, shift: float) -> Trace:
     """``trace`` repeated, each time ``shift`` seconds later."""
-    shifts = np.repeat(np.arange(count) * shift, len(trace))
-    arrived_at = np.round(np.tile(trace.arrived_at, count) + shifts, 6)
-    order = np.argsort(arrived_at, kind="stable")
-    return Trace(
-        arrived_at[order],
-        np.tile(trace.num_prefill_tokens, count)[order],
-        np.tile(trace.num_decode_tokens, count)[order],
-    )
+    rows = zip(*asdict(trace).values(), strict=True)
+    later = [
+        (round(arrived_at + copy * shift, 6), prompt, output)
+        for arrived_at, prompt, output in rows
+        for copy in range(count)
+    ]
+    later.sort(key=lambda row: row[0])
+    return Trace(*map(list, zip(*later, strict=True)))
 
 
 def scaling(benchmark: Benchmark) -> None:
     """The engine's cost by requests, and by replicas at constant load for each."""
     times = ExecutionTimes.load(benchmark.cluster)
-    times.prepare()
     base = Trace(*(column[:824] for column in asdict(generate(benchmark, 0)).values()))
     print("\nrequests (llq, 4 replicas)")
     for factor in (1, 10, 100):
-        longer = copies(base, factor, float(base.arrived_at[-1]) + 300.0)  # they do not overlap
+        longer = copies(base, factor, base.arrived_at[-1] + 300.0)  # they do not overlap
         run = simulate(benchmark.cluster, longer, ROUTERS["llq"], times)
         total = run.engine_seconds + run.router_seconds
         print(

@@ -18,6 +18,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 from vidur_cases import FIELDS, named_cases, run_vidur  # noqa: E402
 
+from openglia.hardware.tables import Tables  # noqa: E402
 from openglia.vidur import checkout, predictors  # noqa: E402
 
 RECORDINGS = HERE / "recordings"
@@ -29,8 +30,8 @@ def main() -> None:
     predictors.train(cases[0].cluster, commit)
     results = run_vidur(cases, commit)
     RECORDINGS.mkdir(exist_ok=True)
-    with np.load(predictors.tables(cases[0].cluster)) as tables:
-        np.savez_compressed(RECORDINGS / "tables.npz", **tables)
+    tables = Tables.read(predictors.tables(cases[0].cluster))
+    np.savez_compressed(RECORDINGS / "tables.npz", **tables.views)
     arrays, index = {}, []
     for case, result in zip(cases, results, strict=True):
         entry = {

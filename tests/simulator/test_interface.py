@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
-from openglia.benchmark.workload import Trace
+from openglia.benchmark.trace import Trace
 from openglia.simulator import interface
 from openglia.simulator.engine import simulate
 from openglia.simulator.failures import RouterFailureError
@@ -28,9 +28,9 @@ CLUSTER = Cluster(
 # Lengths that are found nowhere else, so that a search for them means something.
 OUTPUTS = [901, 907, 911, 919, 929, 937]
 TRACE = Trace(
-    np.array([0.0, 0.1, 0.1, 0.4, 3.0, 9.0]),
-    np.array([400, 30, 20, 300, 77, 5]),
-    np.array(OUTPUTS),
+    [0.0, 0.1, 0.1, 0.4, 3.0, 9.0],
+    [400, 30, 20, 300, 77, 5],
+    OUTPUTS,
 )
 
 
@@ -88,7 +88,7 @@ def test_no_output_length_can_be_reached_while_it_matters(times):
             placements = super().schedule()
             hidden = set(OUTPUTS) | {
                 prompt + output
-                for prompt, output in zip(TRACE.num_prefill_tokens.tolist(), OUTPUTS, strict=True)
+                for prompt, output in zip(TRACE.num_prefill_tokens, OUTPUTS, strict=True)
             }
             done = {request.id for request in self.seen if request.completed}
             # What a request has processed is known; it passes every number on its way.
@@ -189,7 +189,7 @@ def test_a_request_that_is_never_placed_fails_the_simulation(times):
 
 
 def test_a_prompt_that_can_never_fit_fails_the_simulation(times):
-    trace = Trace(np.array([0.0]), np.array([8000]), np.array([10]))
+    trace = Trace([0.0], [8000], [10])
     small = Cluster(
         replicas=1,
         gpu="A10",

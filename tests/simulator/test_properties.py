@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openglia.benchmark.definition import Cluster, ReplicaScheduler
-from openglia.benchmark.workload import Trace
+from openglia.benchmark.trace import Trace
 from openglia.simulator.engine import Engine, simulate
 from openglia.simulator.interface import BaseGlobalScheduler
 from openglia.simulator.routers import ROUTERS, LlqRouter
@@ -43,8 +43,8 @@ requests = st.lists(
 
 def trace_of(rows) -> Trace:
     rows = sorted(rows)
-    columns = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    return Trace(columns[0] / 100.0, columns[1], columns[2])  # ties are frequent
+    arrived_at = [hundredths / 100 for hundredths, _, _ in rows]  # ties are frequent
+    return Trace(arrived_at, [prompt for _, prompt, _ in rows], [output for _, _, output in rows])
 
 
 def assigning(targets):
@@ -98,8 +98,8 @@ def test_the_books_balance(rows, policy, name, replicas):
         assert not replica.running
         assert not replica.queue
     # No token is lost: what came out is what was asked for.
-    assert records.num_decode_tokens == trace.num_decode_tokens.tolist()
-    assert records.num_prefill_tokens == trace.num_prefill_tokens.tolist()
+    assert records.num_decode_tokens == trace.num_decode_tokens
+    assert records.num_prefill_tokens == trace.num_prefill_tokens
     columns = zip(
         records.arrived_at,
         records.routed_at,

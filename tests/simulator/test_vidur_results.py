@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from vidur_cases import FIELDS, Case, draw_trace, random_case, run_engine, run_vidur
 
-from openglia.benchmark.workload import Trace
-from openglia.simulator.timing import ExecutionTimes, Tables
+from openglia.benchmark.trace import Trace
+from openglia.hardware.tables import Tables
+from openglia.simulator.timing import ExecutionTimes
 from openglia.simulator.worker import cluster_of
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -19,7 +20,7 @@ INDEX = json.loads((RECORDINGS / "cases.json").read_text())["cases"]
 @pytest.fixture(scope="module")
 def tables() -> Tables:
     with np.load(RECORDINGS / "tables.npz") as archive:
-        return Tables(dict(archive))
+        return Tables({name: memoryview(array) for name, array in archive.items()})
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def results() -> dict[str, np.ndarray]:
 
 def recorded_case(entry: dict, results: dict[str, np.ndarray]) -> Case:
     columns = ("arrived_at", "num_prefill_tokens", "num_decode_tokens")
-    trace = Trace(*(results[f"{entry['name']}/{column}"] for column in columns))
+    trace = Trace(*(results[f"{entry['name']}/{column}"].tolist() for column in columns))
     return Case(entry["name"], cluster_of(entry["cluster"]), trace, entry["router"], entry["seed"])
 
 
@@ -72,9 +73,7 @@ def test_engine_equals_vidur_on_fresh_random_workloads(vidur_commit, tables):
     # And one that strands a request: the prompt's blocks never fit beside the watermark.
     stuck = random_case(99, seed)
     policy = replace(stuck.cluster.replica_scheduler, num_blocks=70)
-    trace = replace(
-        draw_trace(np.random.default_rng(seed), 5, 1.0), num_prefill_tokens=np.full(5, 1400)
-    )
+    trace = replace(draw_trace(np.random.default_rng(seed), 5, 1.0), num_prefill_tokens=[1400] * 5)
     cases.append(
         replace(stuck, cluster=replace(stuck.cluster, replica_scheduler=policy), trace=trace)
     )

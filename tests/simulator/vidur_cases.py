@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from openglia.benchmark.definition import Cluster, ReplicaScheduler
-from openglia.benchmark.workload import Trace
+from openglia.benchmark.trace import Trace
 from openglia.simulator.engine import simulate
 from openglia.simulator.failures import RouterFailureError
 from openglia.simulator.loading import load_router, vidur_modules
@@ -67,7 +67,7 @@ def draw_trace(rng: np.random.Generator, count: int, rate: float, prompts=120, o
     gaps[rng.random(count) < 0.15] = 0.0  # ties
     prompt = np.clip(rng.lognormal(np.log(prompts), 1.0, count).astype(np.int64), 1, 1500)
     output = np.clip(rng.lognormal(np.log(outputs), 0.9, count).astype(np.int64), 1, 540)
-    return Trace(np.round(np.cumsum(gaps), 6), prompt, output)
+    return Trace(np.round(np.cumsum(gaps), 6).tolist(), prompt.tolist(), output.tolist())
 
 
 def random_case(number: int, seed: int) -> Case:
@@ -114,12 +114,12 @@ def named_cases() -> list[Case]:
             name = f"{kind}-starved-{router.removesuffix('.py')}"
             add(name, replace(base, **starved), 2, router, draw_trace(rng, 150, 8.0, 150, 250))
         burst = draw_trace(rng, 120, 8.0)
-        burst = replace(burst, arrived_at=np.repeat([0.0, 1.5, 1.6], 40))
+        burst = replace(burst, arrived_at=[0.0] * 40 + [1.5] * 40 + [1.6] * 40)
         add(f"{kind}-burst", replace(base, num_blocks=200), 4, "llq", burst)
         # Equal requests at equal times: every batch of every replica ends in a tie.
-        equal = Trace(np.repeat([0.5, 2.0], 40), np.full(80, 100), np.full(80, 60))
+        equal = Trace([0.5] * 40 + [2.0] * 40, [100] * 80, [60] * 80)
         add(f"{kind}-ties", replace(base, num_blocks=160), 4, "round_robin", equal)
-        too_long = replace(draw_trace(rng, 20, 8.0), num_prefill_tokens=np.full(20, 1500))
+        too_long = replace(draw_trace(rng, 20, 8.0), num_prefill_tokens=[1500] * 20)
         add(f"{kind}-stuck", replace(base, num_blocks=80), 2, "llq", too_long)
     add("sarathi-chunks", long_prompts, 2, "llq", draw_trace(rng, 150, 6.0, 400, 60))
     add("sarathi-narrow", narrow, 2, "llq", draw_trace(rng, 150, 6.0, 60, 120))
@@ -152,9 +152,9 @@ def run_vidur(cases: list[Case], commit: str, tables: Path | None = None) -> lis
         for number, case in enumerate(cases):
             file = place / f"{number}.csv"
             rows = zip(
-                case.trace.arrived_at.tolist(),
-                case.trace.num_prefill_tokens.tolist(),
-                case.trace.num_decode_tokens.tolist(),
+                case.trace.arrived_at,
+                case.trace.num_prefill_tokens,
+                case.trace.num_decode_tokens,
                 strict=True,
             )
             lines = [f"{at:.6f},{prompt},{output}" for at, prompt, output in rows]
