@@ -77,8 +77,9 @@ def read_requests(metrics: Path, trace: Path) -> Requests:
 def _read_binary(path: Path) -> Requests:
     from openglia.simulator.results import REQUEST_COLUMNS
 
-    table = np.fromfile(path, dtype=list(REQUEST_COLUMNS.items()))
-    return {name: table[name] for name in REQUEST_COLUMNS}
+    columns = np.fromfile(path).reshape(len(REQUEST_COLUMNS), -1)
+    named = zip(REQUEST_COLUMNS.items(), columns, strict=True)
+    return {name: column.view(kind) for (name, kind), column in named}
 
 
 def _read_csv(path: Path) -> Requests:

@@ -1,11 +1,10 @@
 """What a simulation yields, and the files it is written to."""
 
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import starmap
 from operator import sub
 from pathlib import Path
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from openglia.files import write_atomically, write_json
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from openglia.simulator.job import Job
     from openglia.simulator.replica import Replica
 
-# The columns of a seed's requests, and their types as ``struct`` and NumPy name them.
+# The columns of a seed's requests, and their types as ``array`` and NumPy name them.
 REQUEST_COLUMNS = {
     "Request Id": "q",
     "request_e2e_time": "d",
@@ -70,14 +69,14 @@ class RequestRecords:
         self.completed_at[index] = now
         self.num_restarts[index] = job.restarts
 
-    def rows(self) -> Iterator[tuple[float, ...]]:
-        """One tuple per request, with the values of ``REQUEST_COLUMNS``."""
+    def columns(self) -> list[list[Any]]:
+        """The values of ``REQUEST_COLUMNS``, one list each."""
         arrived_at = self.arrived_at
-        return zip(
-            range(len(arrived_at)),
-            map(sub, self.completed_at, arrived_at),
-            map(sub, self.first_token_at, arrived_at),
-            map(sub, self.scheduled_at, arrived_at),
+        return [
+            list(range(len(arrived_at))),
+            list(map(sub, self.completed_at, arrived_at)),
+            list(map(sub, self.first_token_at, arrived_at)),
+            list(map(sub, self.scheduled_at, arrived_at)),
             self.num_restarts,
             self.num_prefill_tokens,
             self.num_decode_tokens,
@@ -87,8 +86,7 @@ class RequestRecords:
             self.first_token_at,
             self.completed_at,
             self.replica_id,
-            strict=True,
-        )
+        ]
 
 
 class ReplicaSamples:
@@ -137,11 +135,11 @@ class Simulation:
 
         ``requests.bin`` is for the harness; ``request_metrics.csv``, on demand, for everybody.
         """
-        requests = list(self.records.rows())
-        record = Struct("=" + "".join(REQUEST_COLUMNS.values()))
-        (folder / "requests.bin").write_bytes(b"".join(starmap(record.pack, requests)))
+        columns = self.records.columns()
+        data = b"".join(map(array, REQUEST_COLUMNS.values(), columns))
+        (folder / "requests.bin").write_bytes(data)
         if csv:
-            text = _csv(REQUEST_COLUMNS, requests)
+            text = _csv(REQUEST_COLUMNS, zip(*columns, strict=True))
             write_atomically(folder / "request_metrics.csv", text)
         if self.samples is not None:
             import gzip  # as sampling is the exception
@@ -153,7 +151,7 @@ class Simulation:
             folder / "summary.json",
             {
                 "seed": seed,
-                "requests": len(requests),
+                "requests": len(self.records.arrived_at),
                 "end_time": self.end_time,
                 "router_calls": self.router_calls,
                 "router_seconds": self.router_seconds,
