@@ -52,15 +52,14 @@ def timed(call: Callable[[], object]) -> float:
     return perf_counter() - started
 
 
-def process(benchmark: Benchmark, simulator: str, scheduler: str, seeds: list[int]) -> float:
-    """Seconds of a worker process that simulates ``seeds`` one after the other."""
-    return measured_process(benchmark, simulator, scheduler, seeds)[0]
-
-
-def measured_process(
-    benchmark: Benchmark, simulator: str, scheduler: str, seeds: list[int]
+def process(
+    benchmark: Benchmark, simulator: str, scheduler: str, seeds: list[int], csv: bool = False
 ) -> tuple[float, int]:
-    """Seconds of such a process, and the peak memory of the largest of it and its children, MB."""
+    """A worker process that simulates ``seeds`` one after the other.
+
+    Returns its seconds, and the peak memory of the largest of it and its children in MB. Vidur
+    always writes its metrics as CSV, the engine where they are kept.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         traces = {str(seed): str(trace_file(benchmark, seed, folder)) for seed in seeds}
@@ -71,6 +70,7 @@ def measured_process(
             "traces": traces,
             "output_dir": str(folder / "out"),
             "resolution": None,
+            "request_metrics": csv,
         }
         (folder / "job.json").write_text(json.dumps(job))
         words = [sys.executable, "-P", "-m", f"openglia.{simulator}.worker", "job.json"]
@@ -107,19 +107,21 @@ def compare(benchmark: Benchmark, name: str, repeats: int, vidur: bool) -> None:
     trace = generate(benchmark, 0)
     router = router_of(name)
     case = Case(name, benchmark.cluster, trace, str(HEAD_ROOM) if name == "head-room" else "llq", 0)
-    runs, found, workers, commands = [], [], [], []
+    runs, found, workers, writing, commands = [], [], [], [], []
     for _ in range(repeats):
         near = [simulate(benchmark.cluster, trace, router, times) for _ in range(3)]
         runs.append(min(near, key=lambda run: run.engine_seconds + run.router_seconds))
-        workers.append(process(benchmark, "simulator", SCHEDULERS[name], [0]))
+        workers.append(process(benchmark, "simulator", SCHEDULERS[name], [0])[0])
+        writing.append(process(benchmark, "simulator", SCHEDULERS[name], [0], csv=True)[0])
         if vidur:
             checkout = importlib.import_module("openglia.vidur.checkout")
             found += run_vidur([case], checkout.PINNED_COMMIT)
-            commands.append(process(benchmark, "vidur", SCHEDULERS[name], [0]))
+            commands.append(process(benchmark, "vidur", SCHEDULERS[name], [0])[0])
     loops = [run.engine_seconds + run.router_seconds for run in runs]
     show("engine, loop with the router", loops)
     show("  of which the router", [run.router_seconds for run in runs])
     show("engine, whole process", workers)
+    show("engine, whole process, with CSV", writing)
     if not vidur:
         return
     bare = [result["loop_seconds"] for result in found]
@@ -127,6 +129,7 @@ def compare(benchmark: Benchmark, name: str, repeats: int, vidur: bool) -> None:
     show("Vidur, whole process", commands)
     ratio("bare loop / engine's loop", bare, loops)
     ratio("Vidur's process / engine's process", commands, workers)
+    ratio("Vidur's process / engine's, with CSV", commands, writing)
     same = sum(
         ours == theirs
         for ours, theirs in zip(runs[0].records.completed_at, found[0]["completed_at"], strict=True)
@@ -193,13 +196,13 @@ def memory(benchmark: Benchmark) -> None:
     """Peak memory. Comes first: a new process counts what its parent held when it started it."""
     print("\npeak memory of a worker that simulates seed 0")
     for name, scheduler in SCHEDULERS.items():
-        print(f"  {name:44} {measured_process(benchmark, 'simulator', scheduler, [0])[1]:9} MB")
+        print(f"  {name:44} {process(benchmark, 'simulator', scheduler, [0])[1]:9} MB")
 
 
 def profile(benchmark: Benchmark) -> None:
     """Where an evaluation's time goes."""
     print("\nwhere the time goes (llq)")
-    empty = [process(benchmark, "simulator", "builtin:llq", []) for _ in range(3)]
+    empty = [process(benchmark, "simulator", "builtin:llq", [])[0] for _ in range(3)]
     show("start-up of a worker alone", empty)
     times = ExecutionTimes.load(benchmark.cluster)
     trace = generate(benchmark, 0)
