@@ -40,8 +40,6 @@ class ExecutionTimes:
     num_layers: int
     grouped_query: bool  # fewer KV heads than query heads
     post_attn_norm: bool
-    max_batch_size: int
-    max_kv_cache_size: int
     max_batch_tokens: int
 
     @classmethod
@@ -83,8 +81,6 @@ class ExecutionTimes:
             num_layers=model.num_layers,
             grouped_query=model.num_q_heads > model.num_kv_heads,
             post_attn_norm=model.post_attn_norm,
-            max_batch_size=scheduler.batch_size_cap,
-            max_kv_cache_size=cluster.max_tokens,
             max_batch_tokens=max(limit or 0, scheduler.batch_size_cap),
         )
 

@@ -22,7 +22,7 @@ REFUSED = {
     "no requests": (HEADER, "must have the columns arrived_at,num_prefill_tokens"),
     "other columns": ("time,prompt\n1,2\n", "must have the columns"),
     "words": (HEADER + "a,b,c\n", "cannot be read"),
-    "half a line": (HEADER + "0.0,10,5\n1.0,1", "cannot be read"),
+    "half a line": (HEADER + "0.0,10,5\n1.0,1", "must have the columns"),
     "binary": ("\0" * 100, "must have the columns"),
     "unsorted": (HEADER + "5.0,10,5\n1.0,10,5\n", "in order of arrival"),
     "not a time": (HEADER + "nan,10,5\n", "in order of arrival"),
