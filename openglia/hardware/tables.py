@@ -62,11 +62,11 @@ class Tables:
 
 
 def _views(content: bytes) -> "dict[str, memoryview[float]]":
-    header, _, data = content.partition(b"\n")
-    told = json.loads(header)
-    if told["crc32"] != zlib.crc32(data):
+    end = content.index(b"\n")
+    told = json.loads(content[:end])
+    rest = memoryview(content)[end + 1 :]
+    if told["crc32"] != zlib.crc32(rest):
         raise ValueError("its checksum does not fit")
-    rest = memoryview(data)
     views = {}
     for name, shape in told["shapes"].items():
         size = prod(shape) * DOUBLE

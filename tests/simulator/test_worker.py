@@ -9,6 +9,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
@@ -64,6 +65,27 @@ def work(folder: Path, source: str, seeds=(0, 1), resolution=None, **limits):
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("top", [True, False])
+def test_numpy_draws_what_the_seed_says_wherever_it_is_imported(tmp_path, top):
+    """As under Vidur, whose main seeds NumPy's global generator. The engine itself loads none."""
+    source = HEAD.replace("random.randint(0, 1)", "int(np.random.randint(0, 2))")
+    if top:
+        source = "import numpy as np\n" + source
+    else:
+        source = source.replace("COUNT[0] += 1", "import numpy as np")
+    source += "        return placements\n"
+    assert work(tmp_path, source, seeds=(7,)).returncode == 0
+    with (tmp_path / "out/seed_7/request_metrics.csv").open() as stream:
+        chosen = [int(row["replica_id"]) for row in csv.DictReader(stream)]
+    np.random.seed(7)
+    assert chosen == [np.random.randint(0, 2) for _ in chosen]
+
+
+def test_a_router_without_numpy_runs_without(tmp_path):
+    source = HEAD + "        assert 'numpy' not in sys.modules\n        return placements\n"
+    assert work(tmp_path, source, seeds=(0,)).returncode == 0
 
 
 def test_files_of_a_clean_job(tmp_path):
