@@ -84,7 +84,7 @@ def test_numpy_draws_what_the_seed_says_wherever_it_is_imported(tmp_path, top):
 
 
 def test_a_router_without_numpy_runs_without(tmp_path):
-    source = HEAD + "        assert 'numpy' not in sys.modules\n        return placements\n"
+    source = HEAD + "        assert 'num' + 'py' not in sys.modules\n        return placements\n"
     assert work(tmp_path, source, seeds=(0,)).returncode == 0
 
 
