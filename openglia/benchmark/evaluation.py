@@ -6,8 +6,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -182,7 +183,11 @@ def measure(
             request_metrics=output_dir is not None,
         )
         failure = simulate(
-            work, jobs=jobs, progress=progress, meanwhile=_import_statistics, cancelled=cancelled
+            work,
+            jobs=jobs,
+            progress=progress,
+            meanwhile=partial(_prepare_figures, work),
+            cancelled=cancelled,
         )
         if failure is not None:
             return _ended(head, begun, failure=failure)
@@ -263,12 +268,16 @@ def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
     return path
 
 
-def _import_statistics() -> None:
-    """Load what the figures are made with while the simulations run."""
+def _prepare_figures(work: Simulations) -> None:
+    """Load what the figures are made with and of while the simulations run."""
     import openglia.benchmark.statistics  # noqa: F401
     from openglia.benchmark import bootstrap
+    from openglia.benchmark.requests import expected_trace
 
     bootstrap.load()
+    with suppress(OpenGliaError):  # a worker says it with more context
+        for trace in work.traces.values():
+            expected_trace(trace)
 
 
 def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:

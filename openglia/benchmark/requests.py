@@ -1,13 +1,14 @@
 """The requests of one seed as a simulator wrote them down, and whether they are a result at all."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openglia.benchmark.trace import read_trace
+from openglia.benchmark.trace import Trace, read_trace
 from openglia.errors import OpenGliaError
 
 Column = NDArray[Any]
@@ -26,6 +27,16 @@ _COLUMNS = (
 
 class InvalidResultError(OpenGliaError):
     """What a simulation wrote is not a result for its trace."""
+
+
+@lru_cache(maxsize=64)
+def expected_trace(trace: Path) -> Trace:
+    """The trace of a seed: read once, best of all while the seed is simulated.
+
+    Raises:
+        OpenGliaError: see ``read_trace``.
+    """
+    return read_trace(trace)
 
 
 def read_seed(folder: Path, trace: Path) -> Requests:
@@ -52,7 +63,7 @@ def read_requests(metrics: Path, trace: Path) -> Requests:
         raise InvalidResultError(f"{metrics.name} has no column {absent[0]}")
     order = np.argsort(found["Request Id"], kind="stable")
     requests = {column: found[column][order] for column in _COLUMNS}
-    expected = read_trace(trace)
+    expected = expected_trace(trace)
     if len(order) != len(expected):
         raise InvalidResultError(
             f"{metrics.name} holds {len(order)} requests, the trace {len(expected)}"
