@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from openglia.benchmark.trace import Trace, read_trace
 from openglia.errors import OpenGliaError
+from openglia.simulator.results import REQUEST_COLUMNS
 
 Column = NDArray[Any]
 Requests = Mapping[str, Column]  # equally long columns, one entry per request, times in seconds
@@ -86,8 +87,6 @@ def read_requests(metrics: Path, trace: Path) -> Requests:
 
 
 def _read_binary(path: Path) -> Requests:
-    from openglia.simulator.results import REQUEST_COLUMNS
-
     columns = np.fromfile(path).reshape(len(REQUEST_COLUMNS), -1)
     named = zip(REQUEST_COLUMNS.items(), columns, strict=True)
     return {name: column.view(kind) for (name, kind), column in named}

@@ -7,7 +7,7 @@ from openglia.errors import OpenGliaError
 
 HEADER = "arrived_at,num_prefill_tokens,num_decode_tokens"
 
-_MICROSECONDS = 1_000_000
+MICROSECONDS = 1_000_000  # in a second: the resolution of arrival times
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ def read_trace(path: Path) -> Trace:
 
 def to_csv(trace: Trace) -> str:
     """The trace as text; a reader gets back exactly the trace's numbers."""
-    ticks = [round(time * _MICROSECONDS) for time in trace.arrived_at]
+    ticks = [round(time * MICROSECONDS) for time in trace.arrived_at]
     rows = zip(ticks, trace.num_prefill_tokens, trace.num_decode_tokens, strict=True)
     lines = [
-        f"{tick // _MICROSECONDS}.{tick % _MICROSECONDS:06d},{prompt},{output}"
+        f"{tick // MICROSECONDS}.{tick % MICROSECONDS:06d},{prompt},{output}"
         for tick, prompt, output in rows
     ]
     return "\n".join([HEADER, *lines, ""])

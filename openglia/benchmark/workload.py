@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openglia.benchmark.definition import Benchmark
-from openglia.benchmark.trace import Trace, to_csv
+from openglia.benchmark.trace import MICROSECONDS, Trace, to_csv
 from openglia.errors import OpenGliaError
 from openglia.files import is_sealed, sha256, write_sealed
 from openglia.paths import CACHE, VIDUR
@@ -93,7 +93,7 @@ def _arrivals(spec: Mapping[str, Any], duration: float, seed: int) -> NDArray[np
         total = np.cumsum(gaps)
     times = np.interp(total[total < integral[-1]], integral, ends)
     # A whole number over 10^6 is the double nearest to its decimal, so CSV keeps it exactly.
-    times = np.rint(times * 1e6) / 1e6
+    times = np.rint(times * MICROSECONDS) / MICROSECONDS
     kept: NDArray[np.float64] = times[times < duration]
     return kept
 

@@ -115,16 +115,16 @@ def _experiment() -> Finding:
 
 
 def _vidur() -> Finding:
+    from openglia.hardware import tables
     from openglia.vidur import checkout, tree
 
     commit = checkout.Source.from_environment().commit
     state = checkout.state(paths.VIDUR, commit)
-    tables = len(list((paths.CACHE / "tables").glob("*.npz")))
     match state:
         case "installed":
             text = (
                 f"commit {commit[:12]}, overrides {tree.overrides_sha256()[:12]}, "
-                f"tables of {tables} profiles"
+                f"tables of {len(tables.stored())} profiles"
             )
             return Finding("Vidur", "ok", text)
         case "missing" | "embedded":

@@ -13,10 +13,27 @@ from math import prod
 from pathlib import Path
 from typing import Self
 
+from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.hardware.roofline import KV_GRANULARITY
 
 DOUBLE = 8  # bytes
+SUFFIX = ".tables"
+
+
+def folder() -> Path:
+    """Where setup leaves tables and workers find them."""
+    return paths.CACHE / "tables"
+
+
+def path(profile: str) -> Path:
+    """The file of a profile, named by its hash (``roofline.profile_hash``)."""
+    return folder() / f"{profile}{SUFFIX}"
+
+
+def stored() -> list[Path]:
+    """The files that there are."""
+    return sorted(folder().glob(f"*{SUFFIX}"))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from openglia import paths
 from openglia.benchmark.definition import Cluster
 from openglia.errors import OpenGliaError
+from openglia.hardware import tables
 from openglia.integrity import bubblewrap
 from openglia.integrity.layout import Mount, interpreter_prefixes, system_mounts
 
@@ -59,11 +60,10 @@ def command(
     if problem() is not None:
         return argv
     mounts = [*_system(), *_package(simulator)]
-    tables = paths.CACHE / "tables"
     if simulator == "vidur":
         mounts += _vidur(cluster)
-    elif tables.is_dir():
-        mounts.append(_shown(tables))
+    elif tables.folder().is_dir():
+        mounts.append(_shown(tables.folder()))
     mounts += [_shown(path) for path in readable]
     mounts.append(Mount("writable", folder, str(folder)))
     # The worker is the first process of its namespace: with it all others end.

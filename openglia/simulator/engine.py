@@ -203,9 +203,7 @@ class Engine:
             else:
                 heappop(ends)
         for target in targets:
-            replica = self.replicas[target]
-            if not replica.busy:
-                self._start(replica, now)
+            self._start(self.replicas[target], now)
 
     def _tie(self, now: float) -> None:
         """Handle several events at one time; what follows from them interleaves, as in Vidur."""
@@ -223,7 +221,7 @@ class Engine:
                 if self._end(replica, now):
                     actions.append((_ROUTE, None))
                 actions.append((_START, replica))
-            elif not replica.busy:
+            else:
                 self._start(replica, now)
 
     def _arrive(self, now: float) -> None:
@@ -256,6 +254,8 @@ class Engine:
         return targets
 
     def _start(self, replica: Replica, now: float) -> None:
+        if replica.busy:
+            return
         duration = replica.start(now)
         if duration:
             self.serial += 1

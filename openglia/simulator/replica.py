@@ -31,7 +31,6 @@ class Replica(ABC):
         "block_size",
         "busy",
         "crossings",
-        "decode_seconds",
         "decodes",
         "duration",
         "finishing",
@@ -55,7 +54,6 @@ class Replica(ABC):
     ) -> None:
         self.number = number
         self.times = times
-        self.decode_seconds = times.decode_seconds
         self.view = view
         self.num_blocks = policy.num_blocks
         self.block_size = policy.block_size
@@ -114,7 +112,7 @@ class Replica(ABC):
             duration = self.times.seconds(tokens, decodes, mean, prefills)
         else:
             self.steady = len(self.running) == decodes and not self.reconsider
-            duration = self.decode_seconds[decodes, -(-mean // KV_GRANULARITY)]
+            duration = self.times.decode_seconds[decodes, -(-mean // KV_GRANULARITY)]
         self.block_seconds += allocated * duration
         return duration
 
@@ -140,7 +138,7 @@ class Replica(ABC):
             return False
         mean_offset = self.offset_sum // decodes
         index = -(-(mean_offset + step) // KV_GRANULARITY)
-        self.duration = self.decode_seconds[decodes, index]
+        self.duration = self.times.decode_seconds[decodes, index]
         # The mean KV size counts as the same for as long.
         self.steady_until = min(until, self.next_finish, index * KV_GRANULARITY - mean_offset + 1)
         return True

@@ -1,7 +1,7 @@
 """What a simulation yields, and the files it is written to."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from operator import sub
 from pathlib import Path
@@ -162,8 +162,7 @@ class Simulation:
         )
 
 
-def _csv(columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
+def _csv(columns: Collection[str], rows: Iterable[tuple[Any, ...]]) -> str:
     # Numbers are written by repr, so that reading them gives the same numbers.
-    header = ",".join(columns) + "\n"
-    line = ",".join(["%r"] * len(header.split(","))) + "\n"
-    return header + "".join(map(line.__mod__, rows))
+    line = ",".join(["%r"] * len(columns)) + "\n"
+    return ",".join(columns) + "\n" + "".join(map(line.__mod__, rows))

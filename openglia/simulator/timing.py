@@ -13,7 +13,6 @@ from typing import Protocol, Self
 from openglia.benchmark.definition import Cluster
 from openglia.errors import OpenGliaError
 from openglia.hardware import catalogue, roofline, tables
-from openglia.paths import CACHE
 
 KV_GRANULARITY = roofline.KV_GRANULARITY
 TOKEN_GRANULARITY = 8  # the linear operators are looked up at the next multiple of it
@@ -50,7 +49,7 @@ class ExecutionTimes:
             OpenGliaError: the tables are damaged, or absent and the profile is not analytic.
         """
         digest = roofline.profile_hash(cluster)
-        path = CACHE / "tables" / f"{digest}.tables"
+        path = tables.path(digest)
         if path.exists():
             return cls.of(cluster, tables.Tables.read(path), f"vidur-tables:{digest}")
         if cluster.profile != "analytic":
@@ -86,8 +85,9 @@ class ExecutionTimes:
 
     def __post_init__(self) -> None:
         def linear(operator: str) -> list[float]:
-            steps = range(0, self.max_batch_tokens + TOKEN_GRANULARITY, TOKEN_GRANULARITY)
-            return [0.0, *(self.operators.linear(operator, tokens) for tokens in steps[1:])]
+            last = self.max_batch_tokens + TOKEN_GRANULARITY
+            steps = range(TOKEN_GRANULARITY, last, TOKEN_GRANULARITY)
+            return [0.0, *(self.operators.linear(operator, tokens) for tokens in steps)]
 
         mlp = ["mlp_up_proj", "mlp_down_proj", "mlp_act"]
         if self.post_attn_norm:

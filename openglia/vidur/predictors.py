@@ -22,13 +22,13 @@ from openglia import paths
 from openglia.benchmark.definition import Cluster
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_atomically, write_json
+from openglia.hardware import tables as operator_tables
 from openglia.hardware.roofline import (
     KV_GRANULARITY,
     LINEAR_OPERATORS,
     max_tokens_in_batch,
     profile_hash,
 )
-from openglia.hardware.tables import Tables
 from openglia.vidur import command, profiles, tree
 from openglia.vidur.train import DONE
 
@@ -46,7 +46,7 @@ def folder(cluster: Cluster) -> Path:
 
 def tables(cluster: Cluster) -> Path:
     """The predictions as arrays; the embedded simulator reads them, too."""
-    return paths.CACHE / "tables" / f"{profile_hash(cluster)}.tables"
+    return operator_tables.path(profile_hash(cluster))
 
 
 def ready(cluster: Cluster) -> bool:
@@ -164,7 +164,7 @@ def _write_tables(cluster: Cluster) -> None:
     """Turn Vidur's cached predictions into arrays (the format stands in ``load_predictions``)."""
     arrays = to_arrays(cluster, load_predictions(folder(cluster)))
     views = {name: memoryview(a.tobytes()).cast("d", a.shape) for name, a in arrays.items()}
-    write_atomically(tables(cluster), Tables(views).to_bytes())
+    write_atomically(tables(cluster), operator_tables.Tables(views).to_bytes())
 
 
 def load_predictions(work: Path) -> dict[str, dict[tuple[float, ...], float]]:

@@ -8,7 +8,7 @@ from openglia.hardware.tables import Tables
 TABLES = Tables(
     {
         "add": memoryview(bytes(8) + b"\n" * 16).cast("d"),
-        "attn_decode": memoryview(bytes(range(48))).cast("B").cast("d", (2, 3)),
+        "attn_decode": memoryview(bytes(range(48))).cast("d", (2, 3)),
     }
 )
 

@@ -2,9 +2,12 @@
 
 import json
 
+from openglia import paths
 from openglia.cli import main
 from openglia.commands import doctor
+from openglia.hardware import tables
 from openglia.integrity import sandbox
+from openglia.vidur import checkout
 
 
 def test_the_exit_status_is_what_the_findings_say(capsys):
@@ -29,3 +32,14 @@ def test_a_language_model_without_a_sandbox_is_a_problem(monkeypatch):
     assert "apt install bubblewrap" in states["sonnet"].text
     assert states["offline"].state == "note"
     assert "NO SANDBOX" in states["offline"].text
+
+
+def test_the_tables_that_setup_made_are_counted(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "CACHE", tmp_path)
+    monkeypatch.setattr(checkout, "state", lambda *_: "installed")
+    tables.folder().mkdir()
+    for profile in ("41dc2200111c", "5927942bd991"):
+        tables.path(profile).write_bytes(b"")
+    (tables.folder() / "33b49fc29330.npz").write_bytes(b"")  # of another version
+    (vidur,) = [finding for finding in doctor.examine("offline") if finding.name == "Vidur"]
+    assert vidur.text.endswith("tables of 2 profiles")

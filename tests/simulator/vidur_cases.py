@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from openglia.benchmark.definition import Cluster, ReplicaScheduler
-from openglia.benchmark.trace import Trace
+from openglia.benchmark.trace import Trace, to_csv
 from openglia.simulator.engine import simulate
 from openglia.simulator.failures import RouterFailureError
 from openglia.simulator.loading import load_router, vidur_modules
@@ -151,15 +151,7 @@ def run_vidur(cases: list[Case], commit: str, tables: Path | None = None) -> lis
         jobs = []
         for number, case in enumerate(cases):
             file = place / f"{number}.csv"
-            rows = zip(
-                case.trace.arrived_at,
-                case.trace.num_prefill_tokens,
-                case.trace.num_decode_tokens,
-                strict=True,
-            )
-            lines = [f"{at:.6f},{prompt},{output}" for at, prompt, output in rows]
-            header = "arrived_at,num_prefill_tokens,num_decode_tokens"
-            file.write_text("\n".join([header, *lines]) + "\n")
+            file.write_text(to_csv(case.trace))
             router = case.router_file
             words = command.arguments(
                 case.cluster, "ai" if router else case.router, file, place / "out", case.seed
