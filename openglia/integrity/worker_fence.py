@@ -69,6 +69,8 @@ def command(
     # The worker is the first process of its namespace: with it all others end.
     words = [*bubblewrap.fence(mounts), "--as-pid-1"]
     words += ["--remount-ro", str(paths.ROOT), "--remount-ro", "/"]
+    # A PATH of ours may lead to folders that are not shown.
+    words += ["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin"]
     words += ["--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp", "--chdir", str(folder)]
     limited = bubblewrap.limited(argv, memory_kib=memory_mb * 1024, processes=True)
     return [*words, "--", *limited]
