@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sandbox",
-        choices=("auto", "bubblewrap", "docker", "none"),
+        choices=("auto", "bubblewrap", "none"),
         default="auto",
         help="around the agents' commands (default: %(default)s)",
     )

@@ -23,7 +23,6 @@ def test_the_exit_status_is_what_the_findings_say(capsys):
 
 def test_a_language_model_without_a_sandbox_is_a_problem(monkeypatch):
     monkeypatch.setattr(sandbox, "bubblewrap_problem", lambda: "bubblewrap is not installed")
-    monkeypatch.setattr(sandbox, "docker_problem", lambda: "docker is not installed")
     states = {
         model: next(f for f in doctor.examine(model) if f.name == "sandbox")
         for model in ("sonnet", "offline")
