@@ -43,6 +43,7 @@ class Limits:
     """What a router may cost."""
 
     router_call_mean_ms: float = 50.0  # the router's own time per call, mean over an evaluation
+    router_call_seconds: float = 10.0  # wall time of any one call, the constructor's too
     simulation_seconds: float = 120.0  # wall time of one seed on the embedded simulator
     vidur_simulation_seconds: float = 1800.0  # likewise on Vidur
     memory_mb: int = 2048  # address space of one simulation process above its start

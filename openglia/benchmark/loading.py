@@ -179,6 +179,9 @@ def _limits(section: Section) -> Limits:
         router_call_mean_ms=section.number(
             "router_call_mean_ms", default=default.router_call_mean_ms, above=0
         ),
+        router_call_seconds=section.number(
+            "router_call_seconds", default=default.router_call_seconds, above=0
+        ),
         simulation_seconds=section.number(
             "simulation_seconds", default=default.simulation_seconds, above=0
         ),

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from openglia.benchmark.definition import Cluster, Limits
 from openglia.simulator import interface
+from openglia.simulator.clock import Clock
 from openglia.simulator.failures import DETAIL_LINES, RouterFailureError, Rule
 from openglia.simulator.job import Job
 
@@ -35,6 +36,7 @@ class Dispatcher:
         ],
         num_requests: int,
         limits: Limits | None,
+        clock: Clock | None = None,
     ) -> None:
         self.calls = 0
         self.seconds = 0.0  # the router's own time
@@ -44,11 +46,16 @@ class Dispatcher:
         # It is called once per arrival and at most once per completion.
         self.budget = self.limit * 2 * max(num_requests, 1)  # s
 
+        # Set at every entry and cleared when all that may be the router's code has returned.
+        self.clock = [0.0] if clock is None else clock
+
+        self.clock[0] = perf_counter()
         try:
             self.router = make_router(config_of(cluster), replicas_of(cluster))
         except ROUTER_ERRORS as error:
             raise_failure(error, "the router's constructor")
         self.replica_views = self._replica_views()
+        self.clock[0] = 0.0
 
     def _replica_views(self) -> list[interface.ReplicaScheduler]:
         views = getattr(self.router, "_replica_schedulers", None)
@@ -68,10 +75,12 @@ class Dispatcher:
     def arrive(self, job: Job) -> None:
         """Hand a request that arrives to the router's queue."""
         self.waiting[job.index] = job
+        self.clock[0] = perf_counter()
         try:
             self.router.add_request(job.view)
         except ROUTER_ERRORS as error:
             raise_failure(error, "add_request()")
+        self.clock[0] = 0.0
 
     def route(self) -> list[tuple[int, Job]]:
         """Call ``schedule()``; return its placements as pairs of a replica's number and a job.
@@ -80,7 +89,7 @@ class Dispatcher:
             RouterFailureError: it raised, or a placement is not valid, or it has used up its time.
         """
         self.calls += 1
-        started = perf_counter()
+        started = self.clock[0] = perf_counter()
         try:
             placements = self.router.schedule()
             if type(placements) is not list and isinstance(placements, Iterable):
@@ -105,6 +114,7 @@ class Dispatcher:
             ) from error
         if queued > len(self.waiting):
             self._fail_on_queue()
+        self.clock[0] = 0.0
         return placed
 
     def check_mean_time(self) -> None:

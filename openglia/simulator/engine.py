@@ -20,6 +20,7 @@ from openglia.benchmark.definition import Cluster, Limits
 from openglia.benchmark.trace import Trace
 from openglia.errors import OpenGliaError
 from openglia.simulator import interface
+from openglia.simulator.clock import Clock
 from openglia.simulator.dispatch import Dispatcher
 from openglia.simulator.failures import RouterFailureError
 from openglia.simulator.job import Job
@@ -46,19 +47,21 @@ def simulate(
     *,
     resolution: float | None = None,
     limits: Limits | None = None,
+    clock: Clock | None = None,
 ) -> Simulation:
     """Simulate ``trace`` on ``cluster`` until the last request has completed.
 
     ``make_router`` is a router's class: it gets the arguments of ``BaseGlobalScheduler``. With a
     ``resolution`` in seconds, the replicas' state is sampled at its multiples. Of ``limits`` the
-    engine holds the router to its mean time per call.
+    engine holds the router to its mean time per call; ``clock`` (``openglia.simulator.clock``) is
+    for who holds it to the time of a single one.
 
     Raises:
         RouterFailureError: the router broke a rule.
         OpenGliaError: the cluster or the trace is not one that the engine simulates.
     """
     started = perf_counter()
-    engine = Engine(cluster, trace, make_router, times, resolution, limits)
+    engine = Engine(cluster, trace, make_router, times, resolution, limits, clock)
     engine.run()
     return engine.result(perf_counter() - started)
 
@@ -103,6 +106,7 @@ class Engine:
         times: ExecutionTimes,
         resolution: float | None,
         limits: Limits | None,
+        clock: Clock | None = None,
     ) -> None:
         policy = cluster.replica_scheduler
         if policy.type not in REPLICAS:
@@ -114,7 +118,7 @@ class Engine:
             raise OpenGliaError(f"a resolution is a positive number of seconds, not {resolution}")
         self.times = times
         self.arrivals = _Arrivals.of(trace, cluster.max_tokens)
-        self.dispatcher = Dispatcher(cluster, make_router, len(trace), limits)
+        self.dispatcher = Dispatcher(cluster, make_router, len(trace), limits, clock)
         self.replicas = [
             REPLICAS[policy.type](number, policy, times, view)
             for number, view in enumerate(self.dispatcher.replica_views)

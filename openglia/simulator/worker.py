@@ -16,13 +16,14 @@ import sys
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, NoReturn
 
 from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
 from openglia.benchmark.trace import read_trace
 from openglia.errors import OpenGliaError
 from openglia.files import write_json
+from openglia.simulator.clock import SLACK, Clock, over_limit, seconds_left, shared
 from openglia.simulator.engine import simulate
 from openglia.simulator.failures import DETAIL_LINES, RouterFailureError
 from openglia.simulator.loading import resolve, vidur_modules
@@ -98,16 +99,19 @@ def _run_seed(
     summary, failure = folder / "summary.json", folder / ".failure.json"
     for left_over in (summary, failure):
         left_over.unlink(missing_ok=True)
+    clock = shared()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _child(job, seed, trace_file, folder, failure, cluster, limits, times, writing)
+        _child(job, seed, trace_file, folder, failure, cluster, limits, times, clock, writing)
     os.close(writing)
-    status = _wait(child, reading, monotonic() + limits.simulation_seconds, log)
-    os.close(reading)
-    if status is None:
-        return _failure("timeout", f"one seed took more than {limits.simulation_seconds:g} s")
+    try:
+        status = _wait(child, reading, limits, clock, log)
+    except RouterFailureError as error:
+        return _failure(error.rule, error.reason)
+    finally:
+        os.close(reading)
     if failure.exists():
         found: dict[str, str] = json.loads(failure.read_text())
         failure.unlink()
@@ -120,15 +124,23 @@ def _run_seed(
     return _failure("crash", f"the process of the simulation ended by {how}")
 
 
-def _wait(child: int, reading: int, deadline: float, log: Log) -> int | None:
-    """Pass the child's output on until it ends; return its wait status, None when out of time."""
+def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> int:
+    """Pass the child's output on until it ends; return its wait status.
+
+    Raises:
+        RouterFailureError: the seed, or one call of the router, took too long. The child is killed.
+    """
+    deadline = monotonic() + limits.simulation_seconds
+    overstepped = None
     handle = os.pidfd_open(child)
     with selectors.DefaultSelector() as selector:
         selector.register(handle, selectors.EVENT_READ)
         selector.register(reading, selectors.EVENT_READ)
         ended = False
         while not ended:
-            ready = selector.select(max(0.0, deadline - monotonic()))
+            left = deadline - monotonic()
+            of_call = seconds_left(clock, limits.router_call_seconds)
+            ready = selector.select(max(0.0, min(left, of_call) + SLACK))
             ended = any(key.fd == handle for key, _ in ready)
             for key, _ in ready:
                 if key.fd == reading:
@@ -136,7 +148,13 @@ def _wait(child: int, reading: int, deadline: float, log: Log) -> int | None:
                     log.write(data)
                     if not data:
                         selector.unregister(reading)
-            if not ready:
+            if ended:
+                break
+            if monotonic() >= deadline:
+                overstepped = f"one seed took more than {limits.simulation_seconds:g} s"
+            elif seconds_left(clock, limits.router_call_seconds) <= 0:
+                overstepped = over_limit(limits.router_call_seconds)
+            if overstepped:
                 os.kill(child, signal.SIGKILL)
                 break
     os.close(handle)
@@ -144,7 +162,9 @@ def _wait(child: int, reading: int, deadline: float, log: Log) -> int | None:
     os.set_blocking(reading, False)
     with suppress(BlockingIOError):
         log.write(os.read(reading, 1 << 16))  # what was in the pipe when it ended
-    return status if ended else None
+    if overstepped:
+        raise RouterFailureError("timeout", overstepped)
+    return status
 
 
 def _child(
@@ -156,6 +176,7 @@ def _child(
     cluster: Cluster,
     limits: Limits,
     times: ExecutionTimes,
+    clock: Clock,
     output: int,
 ) -> NoReturn:
     """Simulate, write, and leave without returning to the parent's code."""
@@ -172,13 +193,17 @@ def _child(
         if numpy := sys.modules.get("numpy"):
             numpy.random.seed(seed)
         with vidur_modules():
+            clock[0] = perf_counter()  # a router's file may hang while it is imported, too
+            router = resolve(job["scheduler"])
+            clock[0] = 0.0
             simulation = simulate(
                 cluster,
                 trace,
-                resolve(job["scheduler"]),
+                router,
                 times,
                 resolution=job.get("resolution"),
                 limits=limits,
+                clock=clock,
             )
         simulation.write(folder, seed, csv=job.get("request_metrics", True))
         sys.stdout.flush()

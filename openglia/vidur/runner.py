@@ -36,8 +36,10 @@ def _simulate(job: dict[str, Any]) -> None:
     from vidur.openglia.supervision import RouterCost
     from vidur.utils.random import set_seeds
 
+    from openglia.simulator.clock import mapped
     from openglia.vidur.observed import ObservedSimulator
 
+    RouterCost.clock = mapped(Path(job["clock"]))
     config = SimulationConfig.create_from_cli_args()
     set_seeds(config.seed)
     simulator = ObservedSimulator(config, job["resolution"])

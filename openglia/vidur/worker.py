@@ -14,6 +14,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
 from openglia.errors import OpenGliaError
 from openglia.files import write_json
 from openglia.hardware.roofline import profile_hash
+from openglia.simulator.clock import SLACK, Clock, mapped, over_limit, seconds_left
 from openglia.vidur import checkout, command, predictors, tree
 
 FAILED = 3
@@ -125,6 +127,7 @@ def _run(
     task = {
         "arguments": command.arguments(job.cluster, router, trace.resolve(), output, seed),
         "record": str(output / "record.json"),
+        "clock": str(output / "clock"),
         "failure": str(output / "failure.json"),
         "router_file": str(place / checkout.PACKAGE / tree.ROUTER),
         "limits": {
@@ -134,6 +137,7 @@ def _run(
         "resolution": job.resolution,
     }
     write_json(output / "job.json", task)
+    clock = mapped(output / "clock")
     log = output / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -146,12 +150,7 @@ def _run(
             start_new_session=True,
         )
         try:
-            status = process.wait(timeout=job.limits.vidur_simulation_seconds)
-        except subprocess.TimeoutExpired:
-            limit = job.limits.vidur_simulation_seconds
-            raise SeedFailedError(
-                "timeout", f"seed {seed} was stopped after {limit:g} s; the router may be endless"
-            ) from None
+            status = _wait(process, seed, job.limits, clock)
         finally:
             _kill_group(process)
             _append_log(log, job.output_dir / "router.log")
@@ -165,6 +164,21 @@ def _run(
         )
     record: dict[str, Any] = json.loads((output / "record.json").read_text())
     return record, output
+
+
+def _wait(process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Clock) -> int:
+    """Wait for the simulation's end; return its exit status."""
+    deadline = monotonic() + limits.vidur_simulation_seconds
+    while True:
+        left = deadline - monotonic()
+        of_call = seconds_left(clock, limits.router_call_seconds)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=max(0.0, min(left, of_call) + SLACK))
+        if monotonic() >= deadline:
+            reason = f"seed {seed} was stopped after {limits.vidur_simulation_seconds:g} s"
+            raise SeedFailedError("timeout", f"{reason}; the router may be endless")
+        if seconds_left(clock, limits.router_call_seconds) <= 0:
+            raise SeedFailedError("timeout", over_limit(limits.router_call_seconds))
 
 
 def _write_results(job: Job, seed: int, record: dict[str, Any], output: Path) -> None:

@@ -141,6 +141,8 @@ def test_a_seed_starts_afresh_and_repeats(tmp_path):
             "ms",
         ),
         ("while True: pass", {"simulation_seconds": 1.0}, "timeout", "1 s"),
+        ("while True: pass", {"router_call_seconds": 0.5}, "timeout", "than 0.5 s"),
+        ("time.sleep(99)", {"router_call_seconds": 0.5}, "timeout", "single call"),
         ("big = bytearray(3 << 30)", {"memory_mb": 256}, "memory", ""),
         ("placements[0][1].num_decode_tokens", {}, "oracle", "num_decode_tokens"),
         ("self._replica_schedulers[0].foo", {}, "interface", "'foo'"),
@@ -172,3 +174,45 @@ def test_builtin_routers_by_name(tmp_path):
     process = work(tmp_path, "builtin:best")
     assert process.returncode == 1
     assert "no built-in router 'best'" in process.stderr
+
+
+HANGS = {
+    "import": HEAD.replace("COUNT = [0]", "COUNT = [0]\ntime.sleep(99)")
+    + "        return placements",
+    "constructor": HEAD + "        return placements\n"
+    "    def __init__(self, *arguments):\n        super().__init__(*arguments)\n"
+    "        while True: pass",
+    "add_request": HEAD + "        return placements\n"
+    "    def add_request(self, request):\n        time.sleep(99)",
+    "generator": HEAD + "        return (x for x in iter(int, 1) if x)",
+    "one call of C": HEAD + "        import re; re.match('(a|a)*b', 'a' * 60)",
+    "while it prints": HEAD + "        while True: print('still here', flush=True)",
+    "as it fails": HEAD + "        class Slow(Exception):\n"
+    "            def __str__(self):\n                time.sleep(99)\n"
+    "        raise Slow",
+}
+
+
+@pytest.mark.parametrize("where", HANGS)
+def test_a_single_call_has_a_limit_of_its_own_wherever_the_router_hangs(where, tmp_path):
+    process = work(tmp_path, HANGS[where], seeds=(7,), router_call_seconds=0.4)
+    assert process.returncode == 3, process.stderr
+    failure = json.loads((tmp_path / "out" / "failure.json").read_text())
+    assert (failure["seed"], failure["rule"]) == (7, "timeout")
+    assert failure["reason"] == (
+        "a single call of the router took longer than 0.4 s (limits.router_call_seconds)"
+    )
+
+
+def test_many_calls_may_take_longer_together_than_one(tmp_path):
+    source = HEAD + "        time.sleep(0.02)\n        return placements"
+    assert work(tmp_path, source, seeds=(7,), router_call_seconds=0.4).returncode == 0
+    assert not (tmp_path / "out" / "failure.json").exists()
+
+
+def test_output_without_end_does_not_keep_a_seed_alive(tmp_path):
+    source = HEAD + "        while True: print('still here', flush=True)"
+    process = work(tmp_path, source, seeds=(7,), simulation_seconds=0.5)
+    assert process.returncode == 3, process.stderr
+    failure = json.loads((tmp_path / "out" / "failure.json").read_text())
+    assert failure["reason"] == "one seed took more than 0.5 s"

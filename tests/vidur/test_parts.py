@@ -1,6 +1,7 @@
 """The parts of openglia.vidur that need no Vidur."""
 
 import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -8,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openglia.benchmark.definition import Cluster, ReplicaScheduler
+from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
 from openglia.errors import OpenGliaError, UsageError
 from openglia.hardware.roofline import LINEAR_OPERATORS
-from openglia.vidur import command, predictors, profiles, tree
+from openglia.simulator.clock import mapped
+from openglia.vidur import command, predictors, profiles, tree, worker
 
 CLUSTER = Cluster(
     replicas=2,
@@ -125,3 +127,28 @@ def test_untrained_and_changed_predictors_are_refused(tmp_path, monkeypatch):
     table.write_bytes(b"changed")
     with pytest.raises(OpenGliaError, match="changed after training"):
         predictors.verify(CLUSTER)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(router_call_seconds=0.3), "longer than 0.3 s (limits.router_call_seconds)"),
+        (Limits(vidur_simulation_seconds=0.3), "seed 7 was stopped after 0.3 s"),
+    ],
+)
+def test_the_worker_stops_a_simulation_whose_router_hangs(limits, words, tmp_path):
+    """What a simulation writes into the clock's file, its worker reads, whatever hangs there."""
+    code = (
+        "import sys, time; from pathlib import Path; from openglia.simulator.clock import mapped\n"
+        "mapped(Path(sys.argv[1]))[0] = time.perf_counter(); time.sleep(99)"
+    )
+    clock = tmp_path / "clock"
+    shared = mapped(clock)
+    with subprocess.Popen([sys.executable, "-c", code, str(clock)]) as process:
+        try:
+            with pytest.raises(worker.SeedFailedError) as caught:
+                worker._wait(process, 7, limits, shared)
+        finally:
+            process.kill()
+    assert caught.value.failure["rule"] == "timeout"
+    assert words in caught.value.failure["reason"]
