@@ -91,7 +91,8 @@ def _history(path: Path) -> list[Message]:
     if not isinstance(raw, list):
         return []
     messages = []
-    for message, answer in zip(raw, [*raw[1:], None], strict=True):
+    for number, message in enumerate(raw):
+        answer = raw[number + 1] if number + 1 < len(raw) else None
         calls = tuple(
             _call(call, at(answer, "tool_results", key))
             for key, call in _items(at(message, "tool_calls"))
