@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from openglia.errors import OpenGliaError
+from openglia.errors import OpenGliaError, UsageError
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -29,6 +29,34 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def read_handed_over(path: Path) -> str:
+    """The text of a file that a user hands over.
+
+    Raises:
+        UsageError: it cannot be read, or see ``decoded``.
+    """
+    try:
+        return decoded(path.read_bytes(), path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def decoded(content: bytes, path: Path) -> str:
+    """The text of a user's file: UTF-8 whatever the locale, without a byte order mark.
+
+    Raises:
+        UsageError: it is not UTF-8.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UsageError(
+            f"{path}: is not UTF-8 text (byte {content[error.start]:#04x} in line {line}); "
+            f"save it as UTF-8"
+        ) from None
 
 
 def write_json(path: Path, value: Any) -> None:

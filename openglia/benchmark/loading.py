@@ -11,6 +11,7 @@ from openglia.benchmark.schema import Section
 from openglia.benchmark.seeds import parse_seeds
 from openglia.benchmark.workload_schema import read_workload
 from openglia.errors import UsageError
+from openglia.files import read_handed_over
 from openglia.hardware.catalogue import gpu, model
 from openglia.paths import BENCHMARKS
 
@@ -43,12 +44,10 @@ def load_benchmark(name_or_path: str) -> Benchmark:
 def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
     """The file's mapping, laid over the one that it ``extends``."""
     try:
-        own: Any = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        own: Any = yaml.safe_load(read_handed_over(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: such as month 13
         reason = " ".join(str(error).split())
         raise UsageError(f"{path}: is not YAML: {reason}") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     if not isinstance(own, dict):
         raise UsageError(f"{path}: must be a mapping of keys to values")
     if "extends" not in own:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openglia.benchmark.definition import Benchmark
+from openglia.benchmark.length_file import Lengths, read_lengths
 from openglia.benchmark.trace import MICROSECONDS, Trace, to_csv
-from openglia.errors import OpenGliaError
+from openglia.errors import OpenGliaError, UsageError
 from openglia.files import is_sealed, sha256, write_sealed
 from openglia.paths import CACHE, VIDUR
 
@@ -44,7 +45,7 @@ def generate(benchmark: Benchmark, seed: int) -> Trace:
     """Draw the trace of a seed.
 
     Raises:
-        OpenGliaError: the workload resamples a file that is missing or not the expected one.
+        OpenGliaError: the workload resamples a file that is missing, another or wrong.
     """
     workload = benchmark.workload
     arrived_at = _arrivals(workload["arrivals"], benchmark.duration, seed)
@@ -125,9 +126,7 @@ def _rate_integral(
     return ends, np.concatenate([[0.0], np.cumsum(rates * np.diff(ends))])
 
 
-def _lengths(
-    spec: Mapping[str, Any], count: int, seed: int, offset: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _lengths(spec: Mapping[str, Any], count: int, seed: int, offset: int) -> Lengths:
     """Prompt and output lengths in tokens, before the context limit cuts them."""
     if spec["distribution"] == "file":
         prompts, outputs = _read_lengths(spec["file"], spec["sha256"])
@@ -170,21 +169,20 @@ def _inflate(
     return np.where(random.random(len(lengths)) < share, factor * lengths, lengths)
 
 
-def _read_lengths(name: str, digest: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _read_lengths(name: str, digest: str) -> Lengths:
     path = VIDUR / name
     if not path.exists():
         raise OpenGliaError(
-            f"{path} is missing: this benchmark draws request lengths from a trace that Vidur "
-            f"ships; run ./setup.sh where Vidur's repository can be reached"
+            f"{path} is missing: this benchmark draws request lengths from a file in Vidur's "
+            f"checkout; run ./setup.sh where Vidur's repository can be reached, or put it there"
         )
-    content = path.read_bytes()
-    if sha256(content) != digest:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}; give a CSV file") from None
+    if (found := sha256(content)) != digest.lower():
         raise OpenGliaError(
-            f"{path} is not the file this benchmark was made with (SHA-256 differs); "
-            f"run ./setup.sh to restore Vidur's checkout"
+            f"{path} is not the file this benchmark was made with (its SHA-256 is {found}); "
+            f"run ./setup.sh to restore Vidur's checkout, or name this hash if the file is yours"
         )
-    table = np.genfromtxt(content.decode().splitlines(), delimiter=",", names=True)
-    return (
-        table["num_prefill_tokens"].astype(np.int64),
-        table["num_decode_tokens"].astype(np.int64),
-    )
+    return read_lengths(path, content)

@@ -16,6 +16,7 @@ from openglia.benchmark.progress import ProgressLine
 from openglia.benchmark.seeds import parse_seeds
 from openglia.benchmark.tables import evaluation_table
 from openglia.errors import UsageError
+from openglia.files import read_handed_over
 from openglia.paths import WORKING_SCHEDULER
 
 FAILED = 3  # exit status of a failed evaluation
@@ -130,10 +131,7 @@ def _score_by_harness(
 ) -> tuple[dict[str, Any], str]:
     from openglia.runs.client import score
 
-    try:
-        source = Path(arguments.scheduler).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"no scheduler can be read at {arguments.scheduler}: {error}") from None
+    source = read_handed_over(Path(arguments.scheduler))
     if arguments.simulator != "auto" or arguments.results or arguments.jobs:
         print(
             "During a run the harness chooses simulator, jobs and the place of results.",

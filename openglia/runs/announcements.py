@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from openglia import paths
 from openglia.benchmark.tables import comparison_table, markdown
+from openglia.files import read_handed_over
 from openglia.runs.results import on_evaluation_seeds
 from openglia.runs.solution import verdict
 from openglia.runs.verification import Say
@@ -57,7 +58,7 @@ def problem(results: Mapping[str, Any]) -> str:
         f"Measured on this machine for this run, benchmark `{benchmark['name']}`, "
         f"{len(benchmark['seeds'])} evaluation seeds:\n\n{markdown(comparison_table(rows))}"
     )
-    return paths.PROBLEM.read_text().replace(MARK, measured)
+    return read_handed_over(paths.PROBLEM).replace(MARK, measured)
 
 
 def discovery_ended(outcome: "Outcome", record: "Record", say: Say) -> None:

@@ -176,6 +176,32 @@ def test_what_is_no_mapping_is_refused(tmp_path, text):
         load_benchmark(str(path))
 
 
+def test_a_byte_order_mark_and_windows_lines_are_read(tmp_path):
+    path = tmp_path / "windows.yaml"
+    path.write_bytes("\ufeffextends: smoke\r\ndescription: für uns\r\n".encode())
+    assert load_benchmark(str(path)).description == "für uns"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"description: f\xfcr uns", "is not UTF-8 text (byte 0xfc in line 1)"),
+        ("extends: smoke".encode("utf-16"), "is not UTF-8 text"),
+        (b"extends: smoke\nduration: 2024-13-41\n", "is not YAML"),
+        (b"[" * 5000, "is not YAML"),
+        (b"extends: smoke\nduration: !!int x\n", "is not YAML"),
+    ],
+)
+def test_what_is_no_yaml_text_is_refused_in_one_line(tmp_path, content, reason):
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        load_benchmark(str(path))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_extending_in_a_circle_is_refused(tmp_path):
     (tmp_path / "one.yaml").write_text("extends: two\n")
     (tmp_path / "two.yaml").write_text("extends: one\n")

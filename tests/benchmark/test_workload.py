@@ -14,7 +14,7 @@ from openglia.benchmark import workload
 from openglia.benchmark.loading import load_benchmark
 from openglia.benchmark.trace import Trace, to_csv
 from openglia.benchmark.workload import trace_file
-from openglia.errors import OpenGliaError
+from openglia.errors import OpenGliaError, UsageError
 
 
 def generate(benchmark, seed):
@@ -198,3 +198,87 @@ def test_a_missing_or_other_file_of_lengths_is_named(paper, tmp_path, monkeypatc
     (tmp_path / "other.csv").write_text("arrived_at,num_prefill_tokens,num_decode_tokens\n0,1,1\n")
     with pytest.raises(OpenGliaError, match=r"other\.csv is not the file"):
         generate(from_file(paper, "other.csv", "0" * 64), 0)
+
+
+NAMES = b"num_prefill_tokens,num_decode_tokens"
+
+
+def lengths(paper, folder, monkeypatch, content):
+    """The prompts and outputs that a file of lengths stands for."""
+    monkeypatch.setattr(workload, "VIDUR", folder)
+    (folder / "mine.csv").write_bytes(content)
+    trace = generate(from_file(paper, "mine.csv", hashlib.sha256(content).hexdigest()), 0)
+    return set(zip(trace.num_prefill_tokens, trace.num_decode_tokens, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "pairs"),
+    [
+        (b"\xef\xbb\xbf" + NAMES + b"\n374,44\n", {(374, 44)}),
+        (NAMES + b"\r\n374,44\r\n396,16\r\n", {(374, 44), (396, 16)}),
+        (NAMES + b"\r374,44\r396,16", {(374, 44), (396, 16)}),
+        (NAMES + b"\n\n374,44\n  \n396,16\n\n", {(374, 44), (396, 16)}),
+        (b" num_prefill_tokens , num_decode_tokens\n 374.0 , 4.4e1\n", {(374, 44)}),
+        (
+            b"num_decode_tokens,why,num_prefill_tokens\n44,,374\n16,nan,396\n",
+            {(374, 44), (396, 16)},
+        ),
+        (b'"num_prefill_tokens","num_decode_tokens"\n"374","44"\n', {(374, 44)}),
+    ],
+)
+def test_lengths_as_people_save_them_are_read_right(paper, tmp_path, monkeypatch, content, pairs):
+    assert lengths(paper, tmp_path, monkeypatch, content) == pairs
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (NAMES + b"\n374,44\n396,\n", "line 3, column num_decode_tokens: the cell is empty"),
+        (NAMES + b"\n374,44\n,16\n", "line 3, column num_prefill_tokens: the cell is empty"),
+        (NAMES + b"\n374,44\n396\n", "line 3, column num_decode_tokens: the cell is empty"),
+        (NAMES + b"\n374,44\n,\n", "line 3, column num_prefill_tokens: the cell is empty"),
+        *[
+            (
+                NAMES + b"\n\n374," + cell + b"\n",
+                f"line 3, column num_decode_tokens: '{cell.decode()}'",
+            )
+            for cell in (
+                b"-1",
+                b"0",
+                b"inf",
+                b"-inf",
+                b"nan",
+                b"NA",
+                b"4.5",
+                b"ten",
+                b"1e30",
+                b"0x1F",
+            )
+        ],
+        (NAMES + b"\n374,44,1\n", "Expected 2 fields in line 2, saw 3"),
+        (b"prompt,output\n374,44\n", "line 1: there is no column num_prefill_tokens but 'prompt'"),
+        (b"374,44\n396,16\n", "line 1: there is no column num_prefill_tokens but '374'"),
+        (NAMES + b",num_decode_tokens\n1,2,3\n", "two columns num_decode_tokens"),
+        (NAMES.replace(b",", b";") + b"\n374;44\n", "separated by semicolons"),
+        (NAMES.replace(b",", b"\t") + b"\n374\t44\n", "separated by tabs"),
+        (NAMES + b"\n", "no lengths"),
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf \n", "is empty"),
+        ("num_prefill_tokens,num_decode_tokens\n1,2\n".encode("utf-16"), "is not UTF-8 text"),
+        (NAMES + b"\n1\x00,2\n", "is not a text file"),
+    ],
+)
+def test_wrong_lengths_are_refused_in_one_line(paper, tmp_path, monkeypatch, content, reason):
+    with pytest.raises(UsageError) as caught:
+        lengths(paper, tmp_path, monkeypatch, content)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'mine.csv'}: ")
+    assert reason in message
+    assert "\n" not in message
+
+
+def test_a_folder_is_no_file_of_lengths(paper, tmp_path, monkeypatch):
+    monkeypatch.setattr(workload, "VIDUR", tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(UsageError, match=r"folder\.csv: cannot be read: Is a directory"):
+        generate(from_file(paper, "folder.csv", "0" * 64), 0)
