@@ -78,7 +78,7 @@ def test_a_whole_discovery_without_a_provider(finished):
     assert outcome.rounds == 2  # the Supervisor asked once
     evaluations = bench.evaluations
     assert evaluations[0]["source"] == "# the starting point\n"
-    assert 45 <= len(evaluations) < 50
+    assert len(evaluations) == 50
     scores = [e["mean_response_time"] for e in evaluations if e["status"] == "ok"]
     full = [e for e in evaluations if e["status"] == "ok" and len(e["seeds"]) == 5]
     assert min(e["mean_response_time"] for e in full) < scores[0] - 20
@@ -112,6 +112,23 @@ def test_a_seed_repeats_and_another_differs(make_bench):
     assert benches[0].evaluations == benches[1].evaluations
 
 
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 7, 12])
+def test_a_limit_of_evaluations_is_used_to_the_last(make_bench, number):
+    bench = make_bench()
+    outcome = run(bench, max_evaluations=number)
+    assert outcome.status in ("completed", "limit")
+    assert len(bench.evaluations) == number
+    routers = [e for e in bench.evaluations if "the starting" not in e["source"]]
+    assert len(routers) == max(1, number - 1)  # and the starting point, unless there is but one
+    best = [e for e in routers if e["status"] == "ok" and len(e["seeds"]) == 5]
+    if number < 4:
+        assert len([e for e in routers if len(e["seeds"]) == 5]) == len(routers)
+    if best:
+        chosen = min(best, key=lambda e: e["mean_response_time"])
+        assert bench.scheduler.read_text() == chosen["source"]
+    assert not re.search(r"evaluations are used up", outcome.account)
+
+
 def test_a_refusal_ends_the_search_in_good_order(make_bench):
     bench = make_bench(limit=8)
     outcome = run(bench, max_evaluations=None)
@@ -143,6 +160,7 @@ def test_limits_are_read_from_what_the_loop_says():
     assert planned(37) == 37
     assert planned(Limits().max_evaluations) == planned(None) == EVALUATIONS
     assert planned(1000) == 1000
+    assert planned(150) == 150
 
 
 def question(account, record, round_=1):

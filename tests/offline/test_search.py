@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from openglia.agents.offline.search import Search
 
 
@@ -30,7 +32,7 @@ def run(search, fail=lambda trial: False):
 def test_it_climbs_and_keeps_to_its_budget():
     search = Search(seed=1, budget=90)
     trials = run(search)
-    assert 80 <= len(trials) <= 90
+    assert len(trials) == 90
     drawn = [m.score for m in search.measurements if m.trial.phase == "explore"]
     assert search.best[0] < min(drawn) - 1
     assert search.best[0] < 12
@@ -77,6 +79,18 @@ def test_failed_evaluations_are_not_scores():
     assert search.best is None
 
 
-def test_a_tiny_budget_is_kept():
-    for budget in range(6):
-        assert len(run(Search(seed=1, budget=budget))) <= budget
+@pytest.mark.parametrize("fail", [False, True])
+def test_any_budget_is_used_to_the_last(fail):
+    for budget in range(25):
+        for seed in range(3):
+            search = Search(seed=seed, budget=budget)
+            assert len(run(search, fail=lambda trial: fail)) == budget
+            search.extend(budget // 2)
+            assert len(run(search, fail=lambda trial: fail)) == budget // 2
+
+
+def test_a_tiny_budget_still_finds_a_router():
+    for budget in range(1, 6):
+        search = Search(seed=1, budget=budget)
+        run(search)
+        assert search.best is not None

@@ -16,8 +16,8 @@ from openglia.agents.offline.policy import describe
 from openglia.agents.offline.rendering import render
 from openglia.agents.offline.search import Search, Trial
 
-# Routers that a run tries. A limit above the loop's default is there to be used, and so is a lower
-# one; in between more would not pay off.
+# Evaluations of a run that names no limit, or the loop's default: more would not pay off. Any other
+# limit is used up to the last.
 EVALUATIONS = 108
 # Of these. The rest goes into finer steps and ablations when the Supervisor has asked.
 FIRST_ROUND = 0.75
@@ -58,15 +58,17 @@ class Researcher:
         self._time_limit = minutes(message) or self._time_limit
         left = evaluations_left(message)
         if self.search is None:
-            yield from self._look()
-            self._planned = max(0, planned(left) - 1)
-            self.search = Search(self.seed, int(FIRST_ROUND * self._planned))
+            self._planned = planned(left)
+            yield Step("First, what is there?", shelltalk.LOOK)
+            if self._planned > 1:  # the harness has measured it, too: a single one is for a router
+                yield from self._measure_start()
+                self._planned -= 1
+            first = max(1, int(FIRST_ROUND * self._planned))
+            self.search = Search(self.seed, min(first, self._planned))
         else:
             self.notebook.rounds += 1
-            # One stays unused: when none is left the loop takes no further account.
-            self.search.extend(
-                max(0, min(self._planned - self.search.budget, (left or EVALUATIONS) - 1))
-            )
+            more = self._planned - self.search.budget
+            self.search.extend(max(0, more if left is None else min(more, left)))
         yield from self._experiment(self.search)
         best = self.search.best
         if best is not None and self._over is None:
@@ -76,9 +78,7 @@ class Researcher:
             )
         return account(self.notebook, self.search, self._over)
 
-    def _look(self) -> Generator[Step, str, None]:
-        """Read the starting point and measure it."""
-        yield Step("First, what is there?", shelltalk.LOOK)
+    def _measure_start(self) -> Generator[Step, str, None]:
         output = yield Step(
             "Measure the starting point on the whole benchmark.", shelltalk.evaluate(None, None)
         )
@@ -140,10 +140,7 @@ def evaluations_left(message: str) -> int | None:
 
 def planned(left: int | None) -> int:
     """How many evaluations a run makes that has so many left."""
-    default = Limits().max_evaluations
-    if left is None or default is None:
-        return EVALUATIONS
-    return left if left > default else min(left, EVALUATIONS)
+    return EVALUATIONS if left in (None, Limits().max_evaluations) else left
 
 
 def minutes(message: str) -> float | None:

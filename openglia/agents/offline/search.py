@@ -8,12 +8,15 @@ is measured on the *full* benchmark, and only full measurements decide. The phas
 3. confirm: the best of the screening on the full benchmark;
 4. ablate: around the best, each choice replaced and each number taken out, on the full benchmark.
 
-An ablation that beats the best takes its place: the rest of the budget starts from there.
+An ablation that beats the best takes its place: the rest of the budget starts from there. A budget
+too small for two fidelities goes into full measurements of routers drawn from the family, and what
+the phases leave over into fine steps around the best.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from random import Random
 from typing import Literal
 
@@ -28,6 +31,7 @@ CLIMB = 0.42
 CONFIRM = 0.1
 PARENTS = 4  # routers that climbing starts from
 FRESH_STARTS = 0.15  # of the climbing steps
+SCREENED = 4  # evaluations from which on a screening pays
 FIRST_STEP, LAST_STEP = 0.25, 0.04  # of a number's range
 
 
@@ -59,7 +63,7 @@ class Search:
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
-        self._trials = self._plan(self.budget)
+        self._trials = self._exactly(self.budget, self._plan(self.budget))
 
     def ask(self) -> Trial | None:
         """The next trial; None when the budget is used up. ``tell`` must come before the next."""
@@ -72,7 +76,7 @@ class Search:
     def extend(self, evaluations: int) -> None:
         """Go on for a further round, from what is known."""
         self.budget += evaluations
-        self._trials = self._refine(evaluations)
+        self._trials = self._exactly(evaluations, self._refine(evaluations))
 
     def ranking(self, *, full: bool) -> list[tuple[float, Parameters]]:
         """Scores and routers measured at one fidelity, the best first."""
@@ -89,7 +93,24 @@ class Search:
         """The best on the full benchmark."""
         return next(iter(self.ranking(full=True)), None)
 
+    def _exactly(self, count: int, trials: Iterator[Trial]) -> Iterator[Trial]:
+        """``count`` trials: those given, and fine steps from the best for what they leave over."""
+        for trial in islice(trials, count):
+            count -= 1
+            yield trial
+        for _ in range(count):
+            if self.best is None:
+                draw, reason = partial(policy.sample, self._random), "a fresh start"
+            else:
+                draw = partial(policy.neighbour, self.best[1], self._random, LAST_STEP)
+                reason = "a fine step from the best"
+            if drawn := self._fresh(draw, full=True):
+                yield Trial(drawn, True, "climb", reason)
+
     def _plan(self, budget: int) -> Iterator[Trial]:
+        if budget < SCREENED:
+            yield from self._explore(budget, full=True)
+            return
         explore, climb = int(EXPLORE * budget), int(CLIMB * budget)
         confirm = max(1, round(CONFIRM * budget))
         yield from self._explore(explore)
@@ -104,13 +125,13 @@ class Search:
         yield from self._confirm(confirm)
         yield from self._ablate(evaluations - climb - confirm)
 
-    def _explore(self, count: int) -> Iterator[Trial]:
+    def _explore(self, count: int, *, full: bool = False) -> Iterator[Trial]:
         for number in range(count):
             options = policy.ADMISSION.options
             admission = options[number % len(options)]
             drawn = self._fresh(partial(policy.sample, self._random, admission=admission))
             if drawn is not None:
-                yield Trial(drawn, False, "explore", "drawn from the whole family")
+                yield Trial(drawn, full, "explore", "drawn from the whole family")
 
     def _climb(self, count: int, first_step: float = FIRST_STEP) -> Iterator[Trial]:
         for number in range(count):
