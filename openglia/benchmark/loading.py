@@ -7,13 +7,19 @@ from typing import Any, cast
 import yaml
 
 from openglia.benchmark.definition import BASELINES, Benchmark, Cluster, Limits, ReplicaScheduler
-from openglia.benchmark.schema import Section
+from openglia.benchmark.schema import Section, Variants
 from openglia.benchmark.seeds import parse_seeds
+from openglia.benchmark.workload_schema import VARIANTS as WORKLOAD_VARIANTS
 from openglia.benchmark.workload_schema import read_workload
 from openglia.errors import UsageError
 from openglia.files import read_handed_over
 from openglia.hardware.catalogue import gpu, model
 from openglia.paths import BENCHMARKS
+
+_VARIANTS: Variants = {
+    "type": {"sarathi": ("chunk_size",), "vllm": ("max_tokens_in_batch",)},
+    **WORKLOAD_VARIANTS,
+}
 
 
 def available() -> list[str]:
@@ -65,14 +71,30 @@ def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _overlaid(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """``own`` over ``base``: mappings are merged key by key, all else is replaced."""
-    merged = dict(base)
+    """``own`` over ``base``: mappings are merged key by key, all else is replaced.
+
+    Where ``own`` is of another kind (``type: vllm`` over ``type: sarathi``), what only the former
+    kind has is not inherited.
+    """
+    merged = {key: value for key, value in base.items() if key not in _outdated(base, own)}
     for key, value in own.items():
         below = merged.get(key)
         if isinstance(below, dict) and isinstance(value, dict):
             value = _overlaid(below, value)
         merged[key] = value
     return merged
+
+
+def _outdated(base: dict[str, Any], own: dict[str, Any]) -> set[str]:
+    """The keys of ``base`` that belong to a kind which ``own`` changes."""
+    return {
+        key
+        for tag, kinds in _VARIANTS.items()
+        if own.get(tag, base.get(tag)) != base.get(tag)
+        for kind, keys in kinds.items()
+        if kind == base[tag]
+        for key in keys
+    }
 
 
 def _benchmark(path: Path, top: Section) -> Benchmark:
@@ -156,7 +178,7 @@ def _listed(section: Section, key: str, look_up: Callable[[str], object]) -> str
 
 
 def _replica_scheduler(section: Section) -> ReplicaScheduler:
-    kind = section.text("type", ("sarathi", "vllm"))
+    kind = section.text("type", tuple(_VARIANTS["type"]))
     scheduler = ReplicaScheduler(
         type=cast(Any, kind),
         num_blocks=section.integer("num_blocks"),

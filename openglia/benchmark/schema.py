@@ -7,6 +7,9 @@ from typing import Any
 
 from openglia.errors import UsageError
 
+# The key that names a mapping's kind -> kind -> the keys that this kind alone has.
+Variants = Mapping[str, Mapping[str, Sequence[str]]]
+
 
 class Section:
     """A mapping whose keys are taken one by one; ``done()`` refuses what nobody took.

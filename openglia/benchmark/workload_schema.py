@@ -3,7 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from openglia.benchmark.schema import Section
+from openglia.benchmark.schema import Section, Variants
+
+# The kinds that a section may be of, and the keys that belong to one kind alone.
+VARIANTS: Variants = {
+    "process": {"log-normal": ("sigma",), "poisson": ()},
+    "distribution": {"fitted": ("prompt", "output", "inflation"), "file": ("file", "sha256")},
+}
 
 
 def read_workload(section: Section) -> dict[str, Any]:
@@ -18,7 +24,7 @@ def read_workload(section: Section) -> dict[str, Any]:
 
 
 def _arrivals(section: Section) -> dict[str, Any]:
-    process = section.text("process", ("log-normal", "poisson"))
+    process = section.text("process", tuple(VARIANTS["process"]))
     spec = {
         "process": process,
         "rate": section.number("rate", above=0),
@@ -52,7 +58,7 @@ def _shift(section: Section) -> dict[str, Any]:
 
 
 def _lengths(section: Section) -> dict[str, Any]:
-    kind = section.text("distribution", ("fitted", "file"))
+    kind = section.text("distribution", tuple(VARIANTS["distribution"]))
     spec: dict[str, Any] = {"distribution": kind}
     if kind == "file":
         spec["file"] = section.text("file")

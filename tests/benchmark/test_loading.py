@@ -202,6 +202,64 @@ def test_what_is_no_yaml_text_is_refused_in_one_line(tmp_path, content, reason):
     assert "\n" not in str(caught.value)
 
 
+def extending(folder, text):
+    path = folder / "mine.yaml"
+    path.write_text(f"extends: {text}")
+    return load_benchmark(str(path))
+
+
+def test_what_belongs_to_the_former_kind_is_not_inherited(tmp_path):
+    smoke = load_benchmark("smoke")
+    vllm = "cluster: {replica_scheduler: {type: vllm, max_tokens_in_batch: 8192}}"
+    scheduler = extending(tmp_path, f"smoke\n{vllm}").cluster.replica_scheduler
+    assert (scheduler.type, scheduler.chunk_size, scheduler.max_tokens_in_batch) == (
+        "vllm",
+        None,
+        8192,
+    )
+    assert scheduler.num_blocks == smoke.cluster.replica_scheduler.num_blocks
+
+    poisson = extending(tmp_path, "smoke\nworkload: {arrivals: {process: poisson}}")
+    assert poisson.workload == smoke.workload | {
+        "arrivals": smoke.workload["arrivals"] | {"process": "poisson", "sigma": None}
+    }
+
+    file = "lengths: {distribution: file, file: a.csv, sha256: abc}"
+    expected = {"distribution": "file", "file": "a.csv", "sha256": "abc"}
+    assert extending(tmp_path, f"smoke\nworkload: {{{file}}}").workload["lengths"] == expected
+    shift = f"workload: {{shift: {{{file}}}}}"
+    shifted = extending(tmp_path, f"heterogeneous-load\n{shift}").workload["shift"]
+    assert shifted["lengths"] == expected
+
+    fitted = "{distribution: fitted, prompt: [{share: 1, mu: 5, sigma: 1}],"
+    fitted += " output: {shape: 1, scale: 9, minimum: 1, maximum: 90}}"
+    back = extending(tmp_path, f"conversation\nworkload: {{lengths: {fitted}}}")
+    assert back.workload["lengths"]["output"]["maximum"] == 90
+
+
+def test_the_same_kind_named_again_changes_nothing(tmp_path):
+    same = "cluster: {replica_scheduler: {type: sarathi}}\nworkload: {arrivals: {rate: 7.5}}"
+    assert extending(tmp_path, f"paper\n{same}").hash == load_benchmark("paper").hash
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("cluster: {replica_scheduler: {type: vllm}}", "max_tokens_in_batch: is missing"),
+        (
+            "cluster: {replica_scheduler: {type: vllm, max_tokens_in_batch: 8192, chunk_size: 9}}",
+            "chunk_size: is not a key here",
+        ),
+        ("cluster: {replica_scheduler: {type: [1]}}", "type: must be a text"),
+        ("workload: {lengths: {distribution: file}}", "file: is missing"),
+        ("workload: {arrivals: {process: null}}", "process: is missing"),
+    ],
+)
+def test_what_a_changed_kind_needs_is_still_asked_for(tmp_path, text, reason):
+    with pytest.raises(UsageError, match=reason):
+        extending(tmp_path, f"smoke\n{text}")
+
+
 def test_extending_in_a_circle_is_refused(tmp_path):
     (tmp_path / "one.yaml").write_text("extends: two\n")
     (tmp_path / "two.yaml").write_text("extends: one\n")
