@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from fast_agent import FastAgent
 from fast_agent.config import Settings
+from fast_agent.core.exceptions import ProviderKeyError
 from fast_agent.llm.provider_types import Provider
 from fast_agent.types import RequestParams
 
@@ -35,6 +36,8 @@ _KEPT_SETTINGS = {p.config_name for p in Provider} | {
 _PROVIDER_TOOLS = ("web_search", "web_fetch", "x_search")
 _LONGEST_COMMAND = 3600  # seconds; fast-agent waits no longer for a command in the foreground
 _LONGEST_WAIT = 600.0  # seconds that a provider may ask for with retry-after
+# HTTP statuses that waiting does not change.
+_FINAL = (400, 401, 402, 403, 404, 405, 422)
 
 
 class ProviderSetupError(OpenGliaError):
@@ -212,6 +215,19 @@ def _be_patient(llm: Any, patience: Patience, redactor: Redactor) -> None:
 
     # fast-agent prints the error to the terminal here and knows no retry-after.
     llm._wait_before_retry = wait
+    # It repeats a refused call like any other, and gives an answer without the status in the end.
+    is_fatal = llm._is_fatal_retry_error
+    llm._is_fatal_retry_error = lambda error: is_final(error) or is_fatal(error)
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether the provider refuses the call for a reason that waiting does not change."""
+    status = getattr(error, "status_code", None)
+    if status is not None:
+        return status in _FINAL
+    if error.__cause__ is not None:
+        return is_final(error.__cause__)  # fast-agent wraps what the provider's SDK raises
+    return isinstance(error, ProviderKeyError)
 
 
 def retry_after(error: Exception) -> float:

@@ -10,7 +10,7 @@ from openglia.agents.compaction import shorten
 from openglia.agents.experiment import Patience
 from openglia.agents.limits import LimitReached
 from openglia.agents.prompts import prompt
-from openglia.agents.provider import retry_after
+from openglia.agents.provider import is_final, retry_after
 from openglia.agents.tracing import Journal
 
 # How often in a row an agent is asked to go on after an answer that is none.
@@ -25,8 +25,6 @@ _OVERFLOW = (
     "too many tokens",
     "request too large",
 )
-# HTTP statuses that waiting does not change.
-_HOPELESS = (400, 401, 402, 403, 404)
 
 
 class TurnFailed(Exception):  # noqa: N818  (an expected ending)
@@ -95,7 +93,7 @@ class Turns:
                 raise
             except Exception as error:
                 self._journal.restore()
-                trouble, hopeless, wait = _one_line(error), _is_hopeless(error), retry_after(error)
+                trouble, hopeless, wait = _one_line(error), is_final(error), retry_after(error)
             else:
                 if reply.stop_reason == LlmStopReason.CANCELLED:
                     # fast-agent made an answer of what had come before the cancellation.
@@ -134,10 +132,6 @@ def _shortfall(reply: PromptMessageExtended) -> str | None:
     if not reply.all_text().strip():
         return "Your last answer was empty."
     return None
-
-
-def _is_hopeless(error: Exception) -> bool:
-    return getattr(error, "status_code", None) in _HOPELESS
 
 
 def _one_line(trouble: object) -> str:

@@ -129,7 +129,7 @@ def test_a_retry_after_is_obeyed(monkeypatch):
 
     monkeypatch.setattr(provider.asyncio, "sleep", sleep)
     assert hasattr(FastAgentLLM, "_wait_before_retry")  # what is replaced below
-    llm = SimpleNamespace()
+    llm = SimpleNamespace(_is_fatal_retry_error=lambda error: False)
     provider._be_patient(llm, Patience(backoff=2), Redactor([]))
     busy = RuntimeError("busy")
     busy.response = SimpleNamespace(headers={"retry-after": "37"})
@@ -153,13 +153,22 @@ def test_lasting_trouble_ends_the_run_with_what_it_has(lab, protocol, trouble):
     assert json.loads(lab.read("researcher.json"))["messages"][-1]["role"] == "user"
 
 
-def test_a_wrong_key_fails_at_once_and_is_not_repeated(lab, protocol):
-    with StandIn([fail(401, f"Incorrect API key provided: {PLANTED_KEY}")]) as server:
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422])
+def test_a_refused_call_fails_at_once_and_is_not_repeated(lab, protocol, status, monkeypatch):
+    async def wait(seconds, *_):
+        raise AssertionError(f"waited {seconds} s")
+
+    monkeypatch.setattr("openglia.agents.provider.asyncio", SimpleNamespace(sleep=wait))
+    with StandIn([fail(status, f"Refused: {PLANTED_KEY}")]) as server:
         outcome = lab.discover(server, protocol)
 
     assert outcome.status == "failed"
+    assert "Refused: " in outcome.reason
     assert PLANTED_KEY not in outcome.reason
+    assert len(server.requests) == 1
     assert outcome.usage["researcher"].calls == 0
+    # What was asked is kept for a run that is resumed with a right key.
+    assert json.loads(lab.read("researcher.json"))["messages"][-1]["role"] == "user"
 
 
 def test_a_missing_key_is_said_in_one_line(lab, monkeypatch):
