@@ -16,7 +16,6 @@ from openglia.benchmark.progress import ProgressLine
 from openglia.benchmark.seeds import parse_seeds
 from openglia.benchmark.tables import evaluation_table
 from openglia.errors import UsageError
-from openglia.files import read_handed_over
 from openglia.paths import WORKING_SCHEDULER
 
 FAILED = 3  # exit status of a failed evaluation
@@ -131,7 +130,12 @@ def _score_by_harness(
 ) -> tuple[dict[str, Any], str]:
     from openglia.runs.client import score
 
-    source = read_handed_over(Path(arguments.scheduler))
+    try:
+        # As it is, marks and line ends included, so that it has the same hash as outside a run;
+        # what is not UTF-8 the harness refuses.
+        source = Path(arguments.scheduler).read_bytes().decode(errors="surrogateescape")
+    except OSError as error:
+        raise UsageError(f"{arguments.scheduler}: cannot be read: {error.strerror}") from None
     if arguments.simulator != "auto" or arguments.results or arguments.jobs:
         print(
             "During a run the harness chooses simulator, jobs and the place of results.",

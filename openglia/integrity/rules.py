@@ -8,15 +8,15 @@ lets ordinary code pass. Paper: "Glia", Sec. 5: a router reads prompt lengths, n
 """
 
 import ast
-import re
+import codecs
+import io
+import tokenize
 import warnings
 from dataclasses import dataclass
 
 from openglia.integrity.visitor import Visitor
 
 MAX_SOURCE_BYTES = 256 * 1024
-# PEP 263. The simulator would decode the file by it; the rules would have read something else.
-_CODING = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
 CLASS = "AIGlobalScheduler"
 
@@ -40,14 +40,14 @@ def check(source: str, path: str = "scheduler") -> list[Violation]:
     Returns:
         The violations by line, each once. ``path`` names the file in syntax errors.
     """
-    if len(source.encode(errors="replace")) > MAX_SOURCE_BYTES:
+    source = source.removeprefix("\ufeff")  # a byte order mark, which Python passes over, too
+    content = source.encode(errors="replace")
+    if len(content) > MAX_SOURCE_BYTES:
         limit = MAX_SOURCE_BYTES // 1024
         return [Violation("syntax", 1, f"the file is larger than {limit} KiB: shorten it")]
-    for number, line in enumerate(source.splitlines()[:2], start=1):
-        coding = _CODING.match(line)
-        if coding and coding[1].lower().replace("_", "-") not in ("utf-8", "utf8"):
-            message = f"the file declares the encoding {coding[1]}: save it as UTF-8"
-            return [Violation("syntax", number, message)]
+    if coding := _foreign_encoding(content):
+        message = f"the file declares the encoding {coding}: save it as UTF-8 and say so"
+        return [Violation("syntax", 1, message)]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -60,6 +60,18 @@ def check(source: str, path: str = "scheduler") -> list[Violation]:
         return [Violation("syntax", 1, f"the file cannot be compiled: {reason}")]
     findings = [*_interface(tree), *Visitor(tree).findings]
     return [Violation(*finding) for finding in sorted(set(findings), key=lambda f: (f[1], f[2]))]
+
+
+def _foreign_encoding(content: bytes) -> str | None:
+    """The encoding other than UTF-8 that the first two lines declare (PEP 263), if they do.
+
+    The simulator would decode the file by it; the rules would have read something else.
+    """
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    except SyntaxError as error:
+        return str(error.msg).removeprefix("unknown encoding: ")
+    return None if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") else encoding
 
 
 def _interface(tree: ast.Module) -> list[tuple[str, int, str]]:

@@ -155,7 +155,7 @@ def read(folder: Path) -> Run:
 def read_text(path: Path) -> str | None:
     """The file's text, undecodable bytes replaced; None if it cannot be read."""
     try:
-        return path.read_text(errors="replace")
+        return path.read_text("utf-8-sig", errors="replace")
     except OSError:
         return None
 

@@ -131,7 +131,7 @@ class Evaluator:
         self, request: Request, connection: socket.socket, gone: threading.Event
     ) -> dict[str, Any]:
         candidate = self._work / "ai_global_scheduler.py"
-        candidate.write_text(request.source)
+        candidate.write_bytes(request.source.encode())
         output = self._work / "results"
 
         def say(done: int, total: int) -> None:

@@ -92,9 +92,9 @@ class Record:
             "full": sum(record["full"] for record in records),
         }
 
-    def source(self, record: Mapping[str, Any]) -> str:
-        """The scheduler that a line is about."""
-        return self._path(record).read_text()
+    def source(self, record: Mapping[str, Any]) -> bytes:
+        """The scheduler that a line is about, as it was handed over."""
+        return self._path(record).read_bytes()
 
     def damaged(self) -> list[str]:
         """Candidates that are gone or are not what was evaluated, by file name."""

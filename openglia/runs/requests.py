@@ -65,7 +65,7 @@ def _source(value: Any) -> str:
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise RefusedError("the scheduler's source is not text that UTF-8 can hold") from None
+        raise RefusedError("the scheduler's source is not UTF-8 text: save it as UTF-8") from None
     if size > MAX_SOURCE_BYTES:
         raise RefusedError(f"the scheduler's source has more than {MAX_SOURCE_BYTES // 1024} KiB")
     return value

@@ -11,7 +11,7 @@ from openglia.files import write_atomically
 _SCRIPTS = ("run_all.sh", "run_baseline.sh")
 
 
-def prepare(source: str | None = None) -> None:
+def prepare(source: bytes | None = None) -> None:
     """Put the stub (or ``source``) in the working scheduler's place and empty the results.
 
     Raises:

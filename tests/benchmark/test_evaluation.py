@@ -12,6 +12,7 @@ from openglia.benchmark import simulation
 from openglia.benchmark.evaluation import choose_simulator, evaluate, measure
 from openglia.benchmark.tables import evaluation_table
 from openglia.errors import OpenGliaError, UsageError
+from openglia.files import sha256
 
 
 def test_score_agrees_with_the_files(tiny, router, tmp_path):
@@ -149,6 +150,20 @@ def test_missing_vidur_is_an_error(monkeypatch):
     monkeypatch.setattr("openglia.vidur.installation.is_installed", lambda: False)
     with pytest.raises(OpenGliaError, match="Vidur is not installed"):
         choose_simulator("vidur")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1", "utf-16"])
+def test_a_byte_order_mark_is_passed_over_and_other_encodings_are_refused(tiny, router, encoding):
+    path = Path(router("first"))
+    expected = evaluate(str(path), tiny, seeds=[0])
+    text = "# für alle\n" + path.read_text()
+    path.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    line = evaluate(str(path), tiny, seeds=[0])
+    assert line.scheduler == sha256(path.read_bytes())[:12]
+    if encoding == "utf-8-sig":
+        assert line.statistics == expected.statistics
+    else:
+        assert line.failure.reason == "first.py is not UTF-8 text: save it as UTF-8"
 
 
 def test_scheduler_may_be_no_text(tiny, tmp_path):

@@ -320,6 +320,9 @@ BROKEN = {
     "x = " + "(" * 5000: ("syntax", "parentheses"),
     "x = " + "-" * 100_000 + "1": ("syntax", "cannot be compiled"),
     "# -*- coding: utf-7 -*-": ("syntax", "save it as UTF-8"),
+    "\ufeff# coding: latin-1": ("syntax", "declares the encoding iso-8859-1"),
+    "# coding: klingon": ("syntax", "declares the encoding klingon"),
+    "\ufeff\ufeffx = 1": ("syntax", "U+FEFF"),
     "#!/usr/bin/python\n# vim: set fileencoding=unicode_escape :": ("syntax", "save it as UTF-8"),
     "#" * (300 * 1024): ("syntax", "larger than 256 KiB"),
     "x = 1": ("interface", "no `class AIGlobalScheduler"),
@@ -335,6 +338,16 @@ def test_an_honest_router_passes(body):
     future, _, rest = body.partition("from __future__ import annotations\n")
     source = "from __future__ import annotations\n" + HEAD + rest if rest else HEAD + future
     assert rules.check(source) == []
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["\ufeff", "\ufeff# coding: utf-8\n", "# -*- coding: utf-8-unix -*-\n", "# coding: utf8\n"],
+    ids=ascii,
+)
+def test_utf_8_may_be_said(mark):
+    assert rules.check(mark + HEAD + ROUTER) == []
+    assert rules.check((mark + HEAD + ROUTER).replace("\n", "\r\n")) == []
 
 
 def own_routers() -> list[Path]:

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from openglia.benchmark.loading import load_benchmark
+from openglia.cli import main
 from openglia.errors import OpenGliaError
+from openglia.files import sha256
 from openglia.runs import evaluator as evaluator_module
 from openglia.runs.client import score
 from openglia.runs.evaluator import Evaluator
@@ -176,6 +178,24 @@ def test_requests_at_once_are_queued_and_the_budget_holds(served):
     assert sorted(answer["status"] for answer in answers) == ["failed", "ok", "ok", "ok"]
     assert [line["number"] for line in record.records] == [1, 2, 3]
     assert not any(line["full"] for line in record.records)
+
+
+def test_a_scheduler_is_recorded_as_its_file_is(served, tmp_path, capsys):
+    record, _ = served
+    path = tmp_path / "router.py"
+    words = ["evaluate", str(path), "--seeds", "0", "--duration", "2", "--json"]
+    content = STUB_SOURCE.replace("\n", "\r\n").encode("utf-8-sig")
+    path.write_bytes(content)
+    assert main(words) == 0
+    (line,) = record.records
+    assert record.source(line) == content
+    assert line["result"]["scheduler"] == sha256(content)[:12]
+    assert record.damaged() == []
+    path.write_bytes("# für alle\n".encode("latin-1") + content)
+    capsys.readouterr()
+    assert main(words) == 3
+    assert json.loads(capsys.readouterr().out)["reason"].endswith("save it as UTF-8")
+    assert len(record.records) == 1
 
 
 def test_a_client_that_hangs_up_stops_its_evaluation(served):
