@@ -6,7 +6,7 @@ are over the requests of all seeds together.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -14,7 +14,20 @@ from typing import Any
 import numpy as np
 
 from openglia.benchmark.bootstrap import bootstrap_interval
-from openglia.benchmark.requests import Column, Requests
+from openglia.benchmark.requests import Requests
+
+# What a router must not make worse unnoticed, besides the mean response time.
+HEADLINES = ("p99", "ttft_mean", "ttft_p99", "tpot_mean", "restarted_share")
+
+_COLUMNS = (
+    "arrived_at",
+    "routed_at",
+    "first_token_at",
+    "completed_at",
+    "request_e2e_time",
+    "request_num_decode_tokens",
+    "request_num_restarts",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +45,12 @@ class Statistics:
     tpot_mean: float | None  # per output token after the first; None if no output has two
     queue_time_mean: float  # arrival to routing: the time in the global queue
     restarted_share: float  # of the requests, restarted at least once
+    # Each of ``HEADLINES`` seed by seed, for comparisons in pairs.
+    by_seed: Mapping[str, tuple[float | None, ...]]
 
     def to_json(self) -> dict[str, Any]:
         """The figures by name; pairs and sequences as lists."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
-        }
+        return {key: _plain(value) for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,29 +66,41 @@ class Comparison:
 def summarise(requests: Sequence[Requests]) -> Statistics:
     """The figures of an evaluation from the requests of each seed, in the order of the seeds."""
     per_seed = [float(np.mean(seed["request_e2e_time"])) for seed in requests]
-
-    def together(column: str) -> Column:
-        return np.concatenate([np.asarray(seed[column]) for seed in requests])
-
-    arrived_at, first_token_at = together("arrived_at"), together("first_token_at")
-    p50, p90, p99 = np.quantile(together("request_e2e_time"), [0.5, 0.9, 0.99])
-    ttft = first_token_at - arrived_at
-    outputs = together("request_num_decode_tokens")
-    several = outputs > 1
-    tpot = (together("completed_at") - first_token_at)[several] / (outputs[several] - 1)
+    single = [_figures(seed) for seed in requests]
+    together = {name: np.concatenate([np.asarray(s[name]) for s in requests]) for name in _COLUMNS}
     return Statistics(
         mean_response_time=fmean(per_seed),
         interval=bootstrap_interval(per_seed),
         per_seed=tuple(per_seed),
-        p50=float(p50),
-        p90=float(p90),
-        p99=float(p99),
-        ttft_mean=float(ttft.mean()),
-        ttft_p99=float(np.quantile(ttft, 0.99)),
-        tpot_mean=float(tpot.mean()) if len(tpot) else None,
-        queue_time_mean=float((together("routed_at") - arrived_at).mean()),
-        restarted_share=float((together("request_num_restarts") > 0).mean()),
+        by_seed={name: tuple(figures[name] for figures in single) for name in HEADLINES},
+        **_figures(together),
     )
+
+
+def _figures(requests: Requests) -> dict[str, Any]:
+    """The figures over requests, by the names that ``Statistics`` has for them."""
+    arrived_at, first_token_at = requests["arrived_at"], requests["first_token_at"]
+    p50, p90, p99 = np.quantile(requests["request_e2e_time"], [0.5, 0.9, 0.99])
+    ttft = first_token_at - arrived_at
+    outputs = requests["request_num_decode_tokens"]
+    several = outputs > 1
+    tpot = (requests["completed_at"] - first_token_at)[several] / (outputs[several] - 1)
+    return {
+        "p50": float(p50),
+        "p90": float(p90),
+        "p99": float(p99),
+        "ttft_mean": float(ttft.mean()),
+        "ttft_p99": float(np.quantile(ttft, 0.99)),
+        "tpot_mean": float(tpot.mean()) if len(tpot) else None,
+        "queue_time_mean": float((requests["routed_at"] - arrived_at).mean()),
+        "restarted_share": float((requests["request_num_restarts"] > 0).mean()),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:

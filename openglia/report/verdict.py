@@ -40,9 +40,20 @@ def flags(run: Run) -> list[Flag]:
             Flag(
                 "warning",
                 "no gain shown",
-                "On the held-out seeds the intervals of the final router and LLQ overlap.",
+                "On the held-out seeds the paired ratio to LLQ is not clearly below 1.",
             )
         )
+    for figure in at(run.results, "verification", "worse") or ():
+        if at(figure, "clear") is True:
+            name = str(at(figure, "figure")).replace("_", " ")
+            ratio = number(figure, "ratio")
+            found.append(
+                Flag(
+                    "warning",
+                    f"worse {name}",
+                    f"{name} is {ratio:.3f} times LLQ's, paired by seed.",
+                )
+            )
     if at(run.results, "verification", "overfitting") is True:
         found.append(
             Flag(

@@ -139,7 +139,7 @@ def _verify(folder: RunFolder, results: Results, benchmark: Benchmark, say: Say)
 def _warn_of_verdict(results: Results) -> None:
     checked = results["verification"]
     if checked["no_gain"]:
-        warn(results, "no gain is shown: on held-out seeds the interval is not clearly below LLQ's")
+        warn(results, "no gain is shown: on held-out seeds the paired ratio to LLQ reaches 1")
     if checked["overfitting"]:
         warn(
             results,

@@ -14,6 +14,7 @@ from openglia.files import sha256
 from openglia.runs import verification
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import load, on_evaluation_seeds, on_held_out_seeds
+from openglia.runs.solution import worse_line
 from openglia.runs.verification import Say
 
 Group = Mapping[str, Mapping[str, Any]]
@@ -51,8 +52,11 @@ def repeat(folder: RunFolder, simulator: str, say: Say) -> int:
     _show("evaluation seeds", seen, say)
     _show("held-out seeds", unseen, say)
     judged = verification.judge(seen, unseen)
+    worse = judged.pop("worse") or []
     for name, value in judged.items():
-        say(f"{name}: {f'{value:.1%}' if isinstance(value, float) else value}")
+        say(f"{name}: {_shown(name, value)}")
+    for figure in worse:
+        say(worse_line(figure))
     differing = [
         *_differing("evaluation seeds", on_evaluation_seeds(results), seen),
         *_differing("held-out seeds", on_held_out_seeds(results), unseen),
@@ -64,6 +68,14 @@ def repeat(folder: RunFolder, simulator: str, say: Say) -> int:
         return 0
     say("not what the run recorded" if differing else "all figures are those that the run recorded")
     return 1 if differing else 0
+
+
+def _shown(name: str, value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.1%}" if name.startswith("gain") else f"{value:.3f}"
+    if isinstance(value, list):
+        return " to ".join(f"{bound:.3f}" for bound in value)
+    return str(value)
 
 
 def _benchmark(results: Mapping[str, Any]) -> Benchmark:

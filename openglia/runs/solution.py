@@ -39,6 +39,19 @@ def render(folder: RunFolder, results: Mapping[str, Any], plots: Sequence[str] =
     return "\n\n".join(parts) + "\n"
 
 
+_NAMES = {
+    "p99": "p99 of the response time",
+    "ttft_mean": "mean TTFT",
+    "ttft_p99": "p99 of TTFT",
+    "tpot_mean": "mean TPOT",
+    "restarted_share": "share of restarted requests",
+}
+_UNITS = dict.fromkeys(_NAMES, ("s", 1)) | {
+    "tpot_mean": ("ms", 1000),
+    "restarted_share": ("%", 100),
+}
+
+
 def verdict(results: Mapping[str, Any]) -> str:
     """One line: what the verification and the integrity checks say."""
     words = []
@@ -52,8 +65,10 @@ def verdict(results: Mapping[str, Any]) -> str:
             f"verified on held-out seeds: the mean response time is {_change(checked)} than LLQ's "
             f"({_percent(checked['gain_evaluation'])} gain on the evaluation seeds)"
         )
+        words.append(_paired(checked))
         if checked["no_gain"]:
-            words.append("NO GAIN SHOWN: the interval is not clearly below LLQ's")
+            words.append("NO GAIN SHOWN: the paired ratio to LLQ is not clearly below 1")
+        words += [worse_line(figure) for figure in checked.get("worse") or ()]
         if checked["overfitting"]:
             words.append("OVERFITTING: less than 80 % of the gain holds on held-out seeds")
         if checked["deterministic"] is False:
@@ -67,6 +82,31 @@ def verdict(results: Mapping[str, Any]) -> str:
             f"INTEGRITY: failed {', '.join(failed)}" if failed else f"integrity: {passed} checks ok"
         )
     return f"**Verification:** {'; '.join(word for word in words if word)}."
+
+
+def _paired(checked: Mapping[str, Any]) -> str:
+    ratio, interval = checked.get("ratio_held_out"), checked.get("ratio_interval")
+    if ratio is None:
+        return ""  # a run of an earlier version
+    return f"paired ratio to LLQ {ratio:.3f} ({_between(interval)})"
+
+
+def _between(interval: Sequence[float] | None) -> str:
+    if interval is None:
+        return "one seed, no interval"
+    return f"90 % interval {interval[0]:.3f} to {interval[1]:.3f}"
+
+
+def worse_line(figure: Mapping[str, Any]) -> str:
+    """One line on a headline figure that is higher than LLQ's on the held-out seeds."""
+    name = figure["figure"]
+    unit, scale = _UNITS[name]
+    values = (
+        f"{scale * figure['final']:.3g} {unit} against LLQ's {scale * figure['llq']:.3g} {unit}"
+    )
+    how = "got WORSE" if figure["clear"] else "is higher, within noise"
+    ratio = f"paired ratio {figure['ratio']:.3f}, {_between(figure['interval'])}"
+    return f"{_NAMES[name]} {how}: {values} ({ratio})"
 
 
 def _change(checked: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from openglia import paths
 from openglia.benchmark.definition import Benchmark
 from openglia.benchmark.evaluation import evaluate
+from openglia.benchmark.statistics import HEADLINES, Comparison, compare
 from openglia.errors import OpenGliaError
 
 VIDUR_SEEDS = 2  # held-out seeds repeated on Vidur: it takes about 40 s for one of the paper's
@@ -66,22 +67,59 @@ def judge(
     Returns:
         ``gain_evaluation`` and ``gain_held_out``: 1 - mean(final) / mean(LLQ). ``overfitting``:
         the gain on held-out seeds is less than 80 % of the one on the evaluation seeds.
-        ``no_gain``: the final router's interval on held-out seeds is not clearly below LLQ's.
+        ``ratio_held_out``: the paired ratio, the geometric mean over held-out seeds of the final
+        router's mean response time to LLQ's, with ``ratio_interval``, 90 % (None for one seed).
+        ``no_gain``: that interval reaches 1; with one seed, the ratio does.
+        ``worse``: the headline figures whose paired ratio to LLQ's is above 1, each with its
+        ``ratio``, ``interval`` and ``clear``: whether the interval lies above 1 as a whole.
     """
     seen, unseen = gain(evaluation), gain(held_out)
     overfitting = None
     if seen is not None and unseen is not None:
         overfitting = seen > 0 and unseen < OVERFITTING_SHARE * seen
-    no_gain = None
+    paired = None
     if unseen is not None:
-        final, llq = held_out["final"].get("interval"), held_out["llq"].get("interval")
-        no_gain = unseen <= 0 if not final or not llq else final[1] >= llq[0]
+        final, llq = held_out["final"], held_out["llq"]
+        paired = _paired(final.get("per_seed"), llq.get("per_seed"))
     return {
         "gain_evaluation": seen,
         "gain_held_out": unseen,
+        "ratio_held_out": paired and paired.ratio,
+        "ratio_interval": paired and paired.interval and list(paired.interval),
         "overfitting": overfitting,
-        "no_gain": no_gain,
+        "no_gain": None if unseen is None else unseen <= 0 if paired is None else _reaches(paired),
+        "worse": None if paired is None else _worse(final, llq),
     }
+
+
+def _reaches(paired: Comparison) -> bool:
+    return (paired.interval[1] if paired.interval else paired.ratio) >= 1
+
+
+def _worse(final: Mapping[str, Any], llq: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    ours, theirs = final.get("by_seed") or {}, llq.get("by_seed") or {}
+    for name in HEADLINES:
+        paired = _paired(ours.get(name), theirs.get(name))
+        if paired is not None and paired.ratio > 1:
+            found.append(
+                {
+                    "figure": name,
+                    "final": final[name],
+                    "llq": llq[name],
+                    "ratio": paired.ratio,
+                    "interval": paired.interval and list(paired.interval),
+                    "clear": paired.interval is not None and paired.interval[0] > 1,
+                }
+            )
+    return found
+
+
+def _paired(final: Any, llq: Any) -> Comparison | None:
+    """None where a seed has no such figure, or none above zero: then there is no ratio."""
+    if not final or not llq or len(final) != len(llq) or not all([*final, *llq]):
+        return None
+    return compare(final, llq)
 
 
 def gain(results: Mapping[str, Mapping[str, Any]]) -> float | None:

@@ -1,12 +1,14 @@
 """Folder, record, requests, workspace and verdicts, each by itself."""
 
 import json
+import math
 import socket
 import threading
 from dataclasses import replace
 
 import pytest
 
+from openglia.benchmark.bootstrap import bootstrap_interval
 from openglia.benchmark.loading import load_benchmark
 from openglia.cli import main
 from openglia.errors import OpenGliaError
@@ -17,6 +19,7 @@ from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import create
 from openglia.runs.record import Record
 from openglia.runs.requests import RefusedError, read_request
+from openglia.runs.solution import worse_line
 from openglia.runs.verification import judge
 from openglia.runs.workspace import publish_results
 
@@ -125,12 +128,17 @@ def test_a_link_in_the_place_of_the_results_is_not_followed(tmp_path):
     assert (precious / "file").exists()
 
 
-def group(final, llq, width=1.0):
-    def result(mean):
-        interval = [mean - width, mean + width]
-        return {"status": "ok", "mean_response_time": mean, "interval": interval}
+def group(final, llq):
+    """Two routers on four seeds, whose ratio to each other varies a little."""
 
-    return {"final": result(final), "llq": result(llq)}
+    def result(mean, factors):
+        per_seed = [mean * factor for factor in factors]
+        return {"status": "ok", "mean_response_time": mean, "per_seed": per_seed}
+
+    return {
+        "final": result(final, (0.52, 0.98, 1.03, 1.47)),
+        "llq": result(llq, (0.5, 1.0, 1.0, 1.5)),
+    }
 
 
 @pytest.mark.parametrize(
@@ -146,6 +154,62 @@ def group(final, llq, width=1.0):
 def test_flags(seen, unseen, overfitting, no_gain):
     judged = judge(seen, unseen)
     assert (judged["overfitting"], judged["no_gain"]) == (overfitting, no_gain)
+
+
+LLQ_BY_SEED = [31.0, 40.0, 52.0, 66.0, 90.0, 148.0]
+
+
+def router(factors, **figures):
+    per_seed = [mean * factor for mean, factor in zip(LLQ_BY_SEED, factors, strict=True)]
+    mean = sum(per_seed) / len(per_seed)
+    by_seed = {name: value for name, value in figures.items() if isinstance(value, list)}
+    pooled = {name: max(value) for name, value in by_seed.items()}
+    return {"status": "ok", "mean_response_time": mean, "per_seed": per_seed,
+            "by_seed": by_seed, **pooled}  # fmt: skip
+
+
+def test_a_router_that_is_faster_on_every_seed_has_a_gain():
+    """The seeds differ by a factor of five, so that the routers' own intervals overlap."""
+    factors = [0.74, 0.76, 0.75, 0.75, 0.73, 0.77]
+    both = {"final": router(factors), "llq": router([1.0] * 6)}
+    judged = judge(both, both)
+    assert judged["no_gain"] is False
+    assert judged["ratio_held_out"] == pytest.approx(math.prod(factors) ** (1 / 6), rel=1e-12)
+    low, high = judged["ratio_interval"]
+    assert 0.73 < low < judged["ratio_held_out"] < high < 0.77
+    assert bootstrap_interval(both["final"]["per_seed"])[1] > bootstrap_interval(LLQ_BY_SEED)[0]
+
+
+def test_a_lower_mean_on_one_seed_alone_is_no_gain():
+    both = {"final": router([1.02, 1.0, 1.01, 0.99, 1.0, 0.6]), "llq": router([1.0] * 6)}
+    judged = judge(both, both)
+    assert judged["gain_held_out"] > 0.1
+    assert judged["no_gain"] is True
+
+
+def test_what_got_worse_is_named():
+    llq = router([1.0] * 6, p99=[300.0, 310, 290, 305, 334, 320], ttft_mean=[9.0] * 6,
+                 tpot_mean=[0.02, 0.03, 0.02, 0.03, 0.02, 0.03], restarted_share=[0.0] * 6)  # fmt: skip
+    final = router([0.5] * 6, p99=[400.0, 420, 380, 410, 441, 430], ttft_mean=[4.0] * 6,
+                   tpot_mean=[0.03, 0.025, 0.025, 0.025, 0.02, 0.03],
+                   restarted_share=[0.1] * 6)  # fmt: skip
+    judged = judge({"final": final, "llq": llq}, {"final": final, "llq": llq})
+    assert judged["no_gain"] is False
+    assert [(f["figure"], f["clear"]) for f in judged["worse"]] == [
+        ("p99", True),
+        ("tpot_mean", False),
+    ]
+    lines = [worse_line(figure) for figure in judged["worse"]]
+    assert lines[0].startswith("p99 of the response time got WORSE: 441 s against LLQ's 334 s")
+    assert lines[1].startswith("mean TPOT is higher, within noise: 30 ms")
+
+
+def test_one_seed_has_a_ratio_without_an_interval():
+    both = {name: {"status": "ok", "mean_response_time": mean, "per_seed": [mean]}
+            for name, mean in (("final", 8.0), ("llq", 10.0))}  # fmt: skip
+    judged = judge(both, both)
+    assert (judged["ratio_held_out"], judged["ratio_interval"]) == (pytest.approx(0.8), None)
+    assert judged["no_gain"] is False
 
 
 @pytest.fixture
