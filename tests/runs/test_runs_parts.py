@@ -189,7 +189,8 @@ def test_a_lower_mean_on_one_seed_alone_is_no_gain():
 
 def test_what_got_worse_is_named():
     llq = router([1.0] * 6, p99=[300.0, 310, 290, 305, 334, 320], ttft_mean=[9.0] * 6,
-                 tpot_mean=[0.02, 0.03, 0.02, 0.03, 0.02, 0.03], restarted_share=[0.0] * 6)  # fmt: skip
+                 tpot_mean=[0.02, 0.03, 0.02, 0.03, 0.02, 0.03],
+                 restarted_share=[0.0] * 6)  # fmt: skip
     final = router([0.5] * 6, p99=[400.0, 420, 380, 410, 441, 430], ttft_mean=[4.0] * 6,
                    tpot_mean=[0.03, 0.025, 0.025, 0.025, 0.02, 0.03],
                    restarted_share=[0.1] * 6)  # fmt: skip
