@@ -11,9 +11,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from openglia import __version__
-from openglia.errors import OpenGliaError
+from openglia.errors import OpenGliaError, UsageError
 
 COMMANDS = {
     "setup": "install the simulator and what the experiment needs (./setup.sh calls it)",
@@ -31,6 +32,20 @@ COMMANDS = {
 
 # Not bugs: the disk is full, a quota or a limit is reached, something is read-only.
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong; readers of options raise ``UsageError``."""
+
+    def error(self, message: str) -> NoReturn:
+        line = " ".join(message.split())
+        raise UsageError(f"{self.prog}: {line}; see {self.prog} --help")
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        try:
+            return super()._get_value(action, arg_string)
+        except UsageError as error:
+            raise argparse.ArgumentError(action, str(error)) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str], name: str | None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="openglia",
         description="Language models discover system algorithms; the harness measures them.",
     )
@@ -64,7 +79,11 @@ def _run(words: list[str], name: str | None) -> int:
         if verb == name:
             module = importlib.import_module(f"openglia.commands.{verb}")
             module.configure(verb_parser)
-    arguments = parser.parse_args(words)
+    try:
+        arguments = parser.parse_args(words)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
     module = importlib.import_module(f"openglia.commands.{arguments.command}")
     try:
         status: int = module.run(arguments)

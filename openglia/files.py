@@ -1,5 +1,6 @@
 """Files that are whole or absent: atomic writes, appended records, hashes, locks."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -10,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from openglia.errors import OpenGliaError, UsageError
+from openglia.errors import OpenGliaError, UsageError, shown
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -41,6 +42,23 @@ def read_handed_over(path: Path) -> str:
         return decoded(path.read_bytes(), path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def folder_for_output(path: Path) -> Path:
+    """The folder that a user names for what a command writes; made if it is not there.
+
+    Raises:
+        UsageError: there cannot be a folder of that name.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{path}: is not a folder; name one for the output") from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UsageError(f"{shown(str(path))}: {error.strerror}") from None
+    return path
 
 
 def decoded(content: bytes, path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from openglia.benchmark.definition import BASELINES, Benchmark
 from openglia.benchmark.simulation import Failure, Progress, Simulations, simulate
 from openglia.errors import OpenGliaError, UsageError
-from openglia.files import is_sealed, sha256
+from openglia.files import folder_for_output, is_sealed, sha256
 from openglia.paths import CACHE
 
 if TYPE_CHECKING:
@@ -163,8 +163,7 @@ def measure(
         folder = output_dir
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openglia-")))
-        folder = folder.resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = folder_for_output(folder.resolve())
         clear_results(folder)
         private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openglia-")))
         if source is not None:
@@ -252,7 +251,7 @@ def _source(scheduler: str) -> bytes | None:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"no scheduler can be read at {path} ({error.strerror}); give the path of a file, "
+            f"no scheduler can be read at {scheduler} ({error.strerror}); give the path of a file, "
             f"or run ./setup.sh to restore the working one"
         ) from None
 

@@ -1,18 +1,16 @@
 """Benchmarks from YAML files. ``environment/benchmarks/README.md`` documents the keys."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from openglia.benchmark.definition import BASELINES, Benchmark, Cluster, Limits, ReplicaScheduler
-from openglia.benchmark.schema import Section, Variants
+from openglia.benchmark.schema import Section, Variants, read_mapping
 from openglia.benchmark.seeds import parse_seeds
 from openglia.benchmark.workload_schema import VARIANTS as WORKLOAD_VARIANTS
 from openglia.benchmark.workload_schema import read_workload
-from openglia.errors import UsageError
-from openglia.files import read_handed_over
+from openglia.errors import UsageError, shown
 from openglia.hardware.catalogue import gpu, model
 from openglia.paths import BENCHMARKS
 
@@ -35,13 +33,13 @@ def load_benchmark(name_or_path: str) -> Benchmark:
     """
     if name_or_path.endswith((".yaml", ".yml")):
         path = Path(name_or_path)
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113  # False also for a name that is too long
             raise UsageError(f"no benchmark file {path}")
     else:
         path = BENCHMARKS / f"{name_or_path}.yaml"
-        if "/" in name_or_path or not path.is_file():
+        if "/" in name_or_path or not os.path.isfile(path):  # noqa: PTH113
             raise UsageError(
-                f"no benchmark {name_or_path!r}; there are {', '.join(available())} "
+                f"no benchmark {shown(name_or_path)}; there are {', '.join(available())} "
                 f"(or give the path of a .yaml file)"
             )
     return _benchmark(path, Section(path, "", _read(path, ())))
@@ -49,22 +47,16 @@ def load_benchmark(name_or_path: str) -> Benchmark:
 
 def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
     """The file's mapping, laid over the one that it ``extends``."""
-    try:
-        own: Any = yaml.safe_load(read_handed_over(path))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: such as month 13
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{path}: is not YAML: {reason}") from None
-    if not isinstance(own, dict):
-        raise UsageError(f"{path}: must be a mapping of keys to values")
+    own = read_mapping(path)
     if "extends" not in own:
         return own
     parent: Any = own.pop("extends")
     if not isinstance(parent, str):
-        raise UsageError(f"{path}: extends: must be a benchmark's name, not {parent!r}")
+        raise UsageError(f"{path}: extends: must be a benchmark's name, not {shown(parent)}")
     places = (path.parent / f"{parent}.yaml", BENCHMARKS / f"{parent}.yaml")
-    base = next((place for place in places if place.is_file()), None)
+    base = next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
     if base is None:
-        raise UsageError(f"{path}: extends: there is no benchmark {parent!r}")
+        raise UsageError(f"{path}: extends: there is no benchmark {shown(parent)}")
     if base.resolve() in [heir.resolve() for heir in (path, *heirs)]:
         raise UsageError(f"{path}: extends: {parent!r} extends this file in turn")
     return _overlaid(_read(base, (path, *heirs)), own)
@@ -100,7 +92,7 @@ def _outdated(base: dict[str, Any], own: dict[str, Any]) -> set[str]:
 def _benchmark(path: Path, top: Section) -> Benchmark:
     description = " ".join(top.text("description").split())
     cluster = _cluster(top.section("cluster"))
-    duration = top.number("duration", above=0)
+    duration = top.seconds("duration")
     workload = read_workload(top.section("workload"))
     seeds = _seeds(top, "seeds")
     held_out = _seeds(top, "held_out_seeds") if top.has("held_out_seeds") else ()
@@ -110,7 +102,7 @@ def _benchmark(path: Path, top: Section) -> Benchmark:
     baselines = tuple(top.list("baselines"))
     for name in baselines:
         if name not in BASELINES:
-            raise top.error("baselines", f"{name!r} is none of {', '.join(BASELINES)}")
+            raise top.error("baselines", f"{shown(name)} is none of {', '.join(BASELINES)}")
     limits = _limits(top.section("limits")) if top.has("limits") else Limits()
     top.done()
     return Benchmark(
@@ -140,7 +132,7 @@ def _seeds(top: Section, key: str) -> tuple[int, ...]:
 
 def _cluster(section: Section) -> Cluster:
     cluster = Cluster(
-        replicas=section.integer("replicas"),
+        replicas=section.integer("replicas", most=10_000),
         gpu=_listed(section, "gpu", gpu),
         model=_listed(section, "model", model),
         max_tokens=section.integer("max_tokens", least=32),
@@ -200,14 +192,14 @@ def _limits(section: Section) -> Limits:
         router_call_mean_ms=section.number(
             "router_call_mean_ms", default=default.router_call_mean_ms, above=0
         ),
-        router_call_seconds=section.number(
-            "router_call_seconds", default=default.router_call_seconds, above=0
+        router_call_seconds=section.seconds(
+            "router_call_seconds", default=default.router_call_seconds
         ),
-        simulation_seconds=section.number(
-            "simulation_seconds", default=default.simulation_seconds, above=0
+        simulation_seconds=section.seconds(
+            "simulation_seconds", default=default.simulation_seconds
         ),
-        vidur_simulation_seconds=section.number(
-            "vidur_simulation_seconds", default=default.vidur_simulation_seconds, above=0
+        vidur_simulation_seconds=section.seconds(
+            "vidur_simulation_seconds", default=default.vidur_simulation_seconds
         ),
         memory_mb=section.integer("memory_mb", default=default.memory_mb),
     )

@@ -1,14 +1,49 @@
 """Reading a mapping of a YAML file with checks; every refusal names file, key, and reason."""
 
-import math
-from collections.abc import Mapping, Sequence
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from openglia.errors import UsageError
+import yaml
+
+from openglia.errors import UsageError, shown
+from openglia.files import read_handed_over
+from openglia.quantities import count, seconds
 
 # The key that names a mapping's kind -> kind -> the keys that this kind alone has.
 Variants = Mapping[str, Mapping[str, Sequence[str]]]
+
+LARGEST = 10**9  # of a whole number or a time that no narrower bound is given for
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 as PyYAML reads it, but ``6e1`` and ``1.5e3`` are numbers, as in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
+def read_mapping(path: Path) -> dict[Any, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        UsageError: the file cannot be read, or holds something else.
+    """
+    text = read_handed_over(path)
+    try:
+        value: Any = yaml.load(text, _Loader)  # a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: such as month 13
+        raise UsageError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(value, dict):
+        raise UsageError(f"{path}: must be a mapping of keys to values")
+    return value
 
 
 class Section:
@@ -22,7 +57,7 @@ class Section:
         self.file = file
         self.key = key
         if not isinstance(value, Mapping):
-            raise self.error(None, f"must be a mapping, not {_shown(value)}")
+            raise self.error(None, f"must be a mapping, not {shown(value)}")
         self._values: dict[Any, Any] = dict(value)
         self._taken: list[str] = []
 
@@ -46,9 +81,9 @@ class Section:
     def text(self, key: str, choices: Sequence[str] = ()) -> str:
         value = self.value(key)
         if not isinstance(value, str) or not value.strip():
-            raise self.error(key, f"must be a text, not {_shown(value)}")
+            raise self.error(key, f"must be a text, not {shown(value)}")
         if choices and value not in choices:
-            raise self.error(key, f"must be one of {', '.join(choices)}, not {_shown(value)}")
+            raise self.error(key, f"must be one of {', '.join(choices)}, not {shown(value)}")
         return value.strip()
 
     def number(
@@ -63,22 +98,25 @@ class Section:
         """A finite number, always as a float so that 1000 and 1000.0 hash alike."""
         if default is not None and not self.has(key):
             return default
-        value = self.value(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(key, f"must be a number, not {_shown(value)}")
-        if not math.isfinite(value):
-            raise self.error(key, f"must be finite, not {value}")
-        self._in_range(key, value, above, least, most)
-        return float(value)
+        return self._number(key, self.value(key), above, least, most)
 
-    def integer(
-        self, key: str, *, default: int | None = None, least: int = 1, most: int | None = None
-    ) -> int:
+    def seconds(self, key: str, *, default: float | None = None) -> float:
+        """A positive time: a number of seconds, or a text such as 15m."""
         if default is not None and not self.has(key):
             return default
-        value = self.value(key)
+        return self._number(key, _with_unit(self.value(key), seconds), 0, None, LARGEST)
+
+    def integer(
+        self, key: str, *, default: int | None = None, least: int = 1, most: int = LARGEST
+    ) -> int:
+        """A whole number, also as 8e3 or 8k."""
+        if default is not None and not self.has(key):
+            return default
+        value = _with_unit(self.value(key), count)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.error(key, f"must be a whole number, not {_shown(value)}")
+            raise self.error(key, f"must be a whole number, not {shown(value)}")
         self._in_range(key, value, None, least, most)
         return value
 
@@ -95,7 +133,7 @@ class Section:
     def list(self, key: str) -> list[Any]:
         value = self.value(key)
         if not isinstance(value, list) or not value:
-            raise self.error(key, f"must be a list with at least one entry, not {_shown(value)}")
+            raise self.error(key, f"must be a list with at least one entry, not {shown(value)}")
         return value
 
     def done(self) -> None:
@@ -103,6 +141,21 @@ class Section:
         for key in self._values:
             if key not in self._taken:
                 raise self.error(str(key), f"is not a key here; known: {', '.join(self._taken)}")
+
+    def _number(
+        self,
+        key: str,
+        value: object,
+        above: float | None,
+        least: float | None,
+        most: float | None,
+    ) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(key, f"must be a number, not {shown(value)}")
+        if not abs(value) <= sys.float_info.max:  # also what no float can hold
+            raise self.error(key, f"must be finite, not {shown(value)}")
+        self._in_range(key, value, above, least, most)
+        return float(value)
 
     def _dotted(self, key: str) -> str:
         return f"{self.key}.{key}" if self.key else key
@@ -116,13 +169,16 @@ class Section:
         most: float | None,
     ) -> None:
         if above is not None and value <= above:
-            raise self.error(key, f"must be above {above:g}, not {value}")
+            raise self.error(key, f"must be above {above:g}, not {shown(value)}")
         if least is not None and value < least:
-            raise self.error(key, f"must be at least {least:g}, not {value}")
+            raise self.error(key, f"must be at least {least:g}, not {shown(value)}")
         if most is not None and value > most:
-            raise self.error(key, f"must be at most {most:g}, not {value}")
+            raise self.error(key, f"must be at most {most:.10g}, not {shown(value)}")
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+def _with_unit(value: object, read: Callable[[str], float]) -> object:
+    """The number behind a text such as 15m; all else as it is, to be judged by its type."""
+    if isinstance(value, str) and value[-1:].isalpha():
+        with suppress(UsageError):
+            return read(value)
+    return value

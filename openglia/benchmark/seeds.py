@@ -2,7 +2,7 @@
 
 import re
 
-from openglia.errors import UsageError
+from openglia.errors import UsageError, shown
 
 _MAXIMUM = 2**32 - 1  # what numpy.random.seed takes
 
@@ -15,16 +15,16 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part.strip())
+        match = re.fullmatch(r"([0-9]{1,10})(?:-([0-9]{1,10}))?", part.strip())
         if match is None:
-            raise UsageError(f"{text!r} is not a list of seeds such as 0-9 or 0,3,7")
+            raise UsageError(f"{shown(text)} is not a list of seeds such as 0-9 or 0,3,7")
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
         if last < first or last > _MAXIMUM or last - first >= 10_000:
-            raise UsageError(f"{part.strip()!r} is not a range of seeds")
+            raise UsageError(f"{shown(part.strip())} is not a range of seeds")
         seeds.extend(range(first, last + 1))
     if len(set(seeds)) < len(seeds):
-        raise UsageError(f"{text!r} names a seed twice")
+        raise UsageError(f"{shown(text)} names a seed twice")
     return tuple(seeds)
 
 

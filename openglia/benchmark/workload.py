@@ -22,6 +22,11 @@ from openglia.paths import CACHE, VIDUR
 # An output leaves at least this much of the context to its prompt.
 MIN_PROMPT_ROOM = 16  # tokens
 
+# More would fill the memory before anything is simulated.
+MAX_REQUESTS = 10_000_000  # in a seed, and likewise of bursts
+
+_MAX_LENGTH = 1e9  # tokens; above it a length would overflow before the context limit cuts it
+
 
 class _Stream(IntEnum):
     """The independent random streams of a seed. The numbers are part of what a trace is.
@@ -45,6 +50,7 @@ def generate(benchmark: Benchmark, seed: int) -> Trace:
     """Draw the trace of a seed.
 
     Raises:
+        UsageError: there are too many requests or bursts in the duration.
         OpenGliaError: the workload resamples a file that is missing, another or wrong.
     """
     workload = benchmark.workload
@@ -84,6 +90,12 @@ def _arrivals(spec: Mapping[str, Any], duration: float, seed: int) -> NDArray[np
     Gaps of mean 1 are summed, and the sum is read as the integral of the arrival rate. At a
     constant rate that only scales the gaps; bursts compress them.
     """
+    bursts = spec["bursts"]
+    if max(spec["rate"], 1 / bursts["every"] if bursts else 0) * duration > MAX_REQUESTS:
+        raise UsageError(
+            f"workload.arrivals: {spec['rate']:g} requests per second for {duration:g} s are more "
+            f"than {MAX_REQUESTS:,} in a seed, or as many bursts; lower the rate or the duration"
+        )
     ends, integral = _rate_integral(spec, duration)
     random = _random(seed, _Stream.GAPS)
     block = max(64, int(1.2 * integral[-1]))
@@ -142,7 +154,8 @@ def _lengths(spec: Mapping[str, Any], count: int, seed: int, offset: int) -> Len
         np.array([component[key] for component in components])[chosen]
         for key in ("offset", "mu", "sigma")
     )
-    prompts = (start + np.exp(mu + sigma * normal)).astype(np.int64)
+    with np.errstate(over="ignore"):
+        prompts = np.minimum(start + np.exp(mu + sigma * normal), _MAX_LENGTH).astype(np.int64)
     output = spec["output"]
     gamma = _random(seed, _Stream.OUTPUT + offset).gamma(output["shape"], output["scale"], count)
     outputs = np.clip(gamma, output["minimum"], output["maximum"]).astype(np.int64)

@@ -36,10 +36,10 @@ def _arrivals(section: Section) -> dict[str, Any]:
 
 
 def _bursts(section: Section) -> dict[str, float]:
-    every = section.number("every", above=0)
+    every = section.seconds("every")
     spec = {
         "every": every,
-        "last": section.number("last", above=0),
+        "last": section.seconds("last"),
         "factor": section.number("factor", above=0),
     }
     if spec["last"] >= every:

@@ -7,7 +7,6 @@ from openglia.benchmark.progress import ProgressLine
 from openglia.commands.evaluate import (
     FAILED,
     add_measuring_options,
-    check_options,
     stop_on_termination,
 )
 
@@ -18,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    seeds = check_options(arguments)
+    seeds = arguments.seeds
     stop_on_termination()
 
     from openglia.benchmark.baselines import YARDSTICK, measure_baselines

@@ -8,9 +8,9 @@ from openglia.benchmark.progress import ProgressLine
 from openglia.commands.evaluate import (
     FAILED,
     add_measuring_options,
-    check_options,
     stop_on_termination,
 )
+from openglia.files import folder_for_output
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    seeds = check_options(arguments)
+    seeds = arguments.seeds
     stop_on_termination()
 
     from openglia.benchmark.comparison import cells, compare_schedulers, write
@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from openglia.benchmark.tables import aligned
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
+    output = folder_for_output(arguments.output)  # before hours are spent
     progress = ProgressLine()
     try:
         compared = compare_schedulers(
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     finally:
         progress.clear()
-    paths = write(compared, arguments.output)
+    paths = write(compared, output)
     if arguments.json:
         print(json.dumps({"benchmark": benchmark.name, "rows": compared.rows}, allow_nan=False))
     else:

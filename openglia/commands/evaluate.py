@@ -17,6 +17,7 @@ from openglia.benchmark.seeds import parse_seeds
 from openglia.benchmark.tables import evaluation_table
 from openglia.errors import UsageError
 from openglia.paths import WORKING_SCHEDULER
+from openglia.quantities import at_least_one, seconds
 
 FAILED = 3  # exit status of a failed evaluation
 
@@ -31,7 +32,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_measuring_options(parser)
     parser.add_argument(
-        "--duration", type=float, metavar="S", help="simulate S seconds of arrivals only"
+        "--duration",
+        type=seconds,
+        metavar="TIME",
+        help="of arrivals to simulate, such as 90, 5m, 1h (default: the benchmark's)",
     )
     parser.add_argument(
         "--results",
@@ -52,7 +56,10 @@ def add_measuring_options(parser: argparse.ArgumentParser) -> None:
         "--benchmark", metavar="NAME", help="name or YAML file (default: paper, or the run's own)"
     )
     parser.add_argument(
-        "--seeds", metavar="LIST", help="such as 0-2 or 0,4,7 (default: all evaluation seeds)"
+        "--seeds",
+        type=parse_seeds,
+        metavar="LIST",
+        help="such as 0-2 or 0,4,7 (default: all evaluation seeds)",
     )
     parser.add_argument(
         "--simulator",
@@ -61,22 +68,12 @@ def add_measuring_options(parser: argparse.ArgumentParser) -> None:
         help="auto is the embedded one (default: %(default)s)",
     )
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="worker processes (default: one per core)"
+        "--jobs", type=at_least_one, metavar="N", help="worker processes (default: one per core)"
     )
 
 
-def check_options(arguments: argparse.Namespace) -> tuple[int, ...] | None:
-    """Refuse bad values of the shared options; return the seeds."""
-    if arguments.jobs is not None and arguments.jobs < 1:
-        raise UsageError(f"--jobs must be at least 1, not {arguments.jobs}")
-    return None if arguments.seeds is None else parse_seeds(arguments.seeds)
-
-
 def run(arguments: argparse.Namespace) -> int:
-    seeds = check_options(arguments)
-    duration = arguments.duration
-    if duration is not None and not 0 < duration < float("inf"):
-        raise UsageError(f"--duration must be a positive number of seconds, not {duration}")
+    seeds = arguments.seeds
     stop_on_termination()
     progress = ProgressLine()
     try:

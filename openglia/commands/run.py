@@ -1,13 +1,12 @@
 """``openglia run``: one experiment. ``./run.sh`` calls it."""
 
 import argparse
-import math
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openglia.errors import UsageError
+from openglia.quantities import count, or_none, seconds
 
 if TYPE_CHECKING:
     from openglia.runs.conduct import Options
@@ -25,21 +24,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="that scores routers; auto is the embedded one (default: %(default)s)",
     )
-    parser.add_argument(
-        "--max-refinements", type=_count, metavar="N", help="rounds after the first (default: 5)"
-    )
-    parser.add_argument(
-        "--max-evaluations", type=_count, metavar="N", help="budget of scoring (default: 200)"
-    )
-    parser.add_argument(
-        "--time-limit", type=_seconds, metavar="S", help="seconds of discovery (default: 14400)"
-    )
-    parser.add_argument(
-        "--max-tokens", type=_count, metavar="N", help="of both agents (default: 5000000)"
-    )
-    parser.add_argument(
-        "--seed", type=_count, metavar="N", help="of the offline model (default: 0)"
-    )
+    limits: list[tuple[str, Any, str, str]] = [
+        ("--max-refinements", count, "N", "rounds after the first (default: 5)"),
+        ("--max-evaluations", or_none(count), "N", "budget of scoring, or none (default: 200)"),
+        ("--time-limit", or_none(seconds), "TIME", "of discovery: 90, 15m, 2h, none (default: 4h)"),
+        ("--max-tokens", or_none(count), "N", "of both agents: 500k, 2M, none (default: 5M)"),
+    ]
+    for option, read, metavar, said in limits:
+        # Absent if it is not named: None is a value, no limit.
+        parser.add_argument(
+            option, type=read, metavar=metavar, default=argparse.SUPPRESS, help=said
+        )
+    parser.add_argument("--seed", type=count, metavar="N", help="of the offline model (default: 0)")
     parser.add_argument(
         "--sandbox",
         choices=("auto", "bubblewrap", "none"),
@@ -74,9 +70,9 @@ def options(arguments: argparse.Namespace) -> "Options":
     if simulator == "auto" and before:
         simulator = before["simulator"]
     named = {
-        name: getattr(arguments, name)
-        for name in ("max_refinements", "max_evaluations", "time_limit", "max_tokens")
-        if getattr(arguments, name) is not None
+        name: value
+        for name, value in vars(arguments).items()
+        if name in ("max_refinements", "max_evaluations", "time_limit", "max_tokens")
     }
     seed = arguments.seed
     return Options(
@@ -104,17 +100,3 @@ def _resumed(path: Path | None) -> dict[str, Any]:
     from openglia.runs.results import load
 
     return load(existing(path))
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise UsageError(f"{text} is negative")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not (value > 0 and math.isfinite(value)):
-        raise UsageError(f"{text} is not a positive number of seconds")
-    return value

@@ -25,6 +25,7 @@ VISIBLE_SOURCES = (
     "errors.py",
     "files.py",
     "paths.py",
+    "quantities.py",
     "benchmark/__init__.py",
     "benchmark/definition.py",
     "benchmark/progress.py",
@@ -136,7 +137,7 @@ def redacted_benchmarks(layout: Layout) -> list[Path]:
     for path in sorted((layout.root / "environment" / "benchmarks").glob("*.y*ml")):
         copy = folder / path.name
         if not copy.exists():
-            write_atomically(copy, redact(path.read_text()))
+            write_atomically(copy, redact(path.read_text("utf-8-sig", "replace")))
         copies.append(copy)
     return copies
 
@@ -165,7 +166,7 @@ def _without_comments(text: str) -> str:
 
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         return "# not a benchmark\n"

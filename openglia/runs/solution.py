@@ -7,6 +7,7 @@ from typing import Any
 from openglia import paths
 from openglia.benchmark.seeds import format_seeds
 from openglia.benchmark.tables import comparison_table, markdown
+from openglia.quantities import spelled
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import on_evaluation_seeds, on_held_out_seeds
 
@@ -211,9 +212,5 @@ def run_command(results: Mapping[str, Any]) -> str:
     words = ["./run.sh", "--model", results["model"], "--benchmark", results["benchmark"]["name"]]
     words += ["--simulator", results["simulator"], "--seed", str(results["seed"])]
     for key, value in limits.items():
-        if value is not None:
-            words += [
-                f"--{key.replace('_', '-')}",
-                f"{value:g}" if key == "time_limit" else f"{value}",
-            ]
+        words += [f"--{key.replace('_', '-')}", spelled(value)]
     return shlex.join(words)

@@ -63,9 +63,9 @@ def test_failed_evaluation_has_its_own_exit_status(tiny_file, router, capsys):
         (["builtin:best"], "builtin:best"),
         (["/nowhere/router.py"], "no scheduler can be read"),
         (["builtin:llq", "--seeds", "x"], "is not a list of seeds"),
-        (["builtin:llq", "--duration", "-3"], "--duration must be a positive number"),
-        (["builtin:llq", "--duration", "nan"], "--duration must be a positive number"),
-        (["builtin:llq", "--jobs", "0"], "--jobs must be at least 1"),
+        (["builtin:llq", "--duration", "-3"], "--duration: '-3' is not above 0"),
+        (["builtin:llq", "--duration", "nan"], "--duration: 'nan' is not a time"),
+        (["builtin:llq", "--jobs", "0"], "--jobs: '0' is below 1"),
         (["builtin:llq", "--benchmark", "papre"], "no benchmark 'papre'"),
     ],
 )
