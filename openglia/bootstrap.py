@@ -108,8 +108,14 @@ def install(groups: list[str]) -> str:
 @contextmanager
 def waiting_lock(path: Path, what: str) -> Iterator[None]:
     """Hold ``path`` as a lock; wait for its holder, and say so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as stream:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a")
+    except OSError as error:
+        raise OpenGliaError(
+            f"{path} cannot be written: {error.strerror}; make {path.parent} writable"
+        ) from None
+    with opened as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,9 +5,11 @@ import fcntl
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,8 @@ def folder_for_output(path: Path) -> Path:
         if error.errno != errno.ENAMETOOLONG:
             raise
         raise UsageError(f"{shown(str(path))}: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"{path}: cannot be written; make it writable, or name another folder")
     return path
 
 
@@ -75,6 +79,24 @@ def decoded(content: bytes, path: Path) -> str:
             f"{path}: is not UTF-8 text (byte {content[error.start]:#04x} in line {line}); "
             f"save it as UTF-8"
         ) from None
+
+
+@contextmanager
+def sparing(folder: Path) -> Iterator[None]:
+    """Around a write to the cache: where it is not possible, that is said once and all goes on.
+
+    What lies in the cache can be made again; a result that was measured must not be lost for it.
+    """
+    try:
+        yield
+    except OSError as error:
+        _warn_of_cache(folder, error.strerror or str(error))
+
+
+@cache
+def _warn_of_cache(folder: Path, reason: str) -> None:
+    line = f"openglia: nothing can be kept in {folder} ({reason}); it is made anew each time"
+    print(line, file=sys.stderr)
 
 
 def write_json(path: Path, value: Any) -> None:

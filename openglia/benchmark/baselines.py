@@ -13,7 +13,7 @@ from typing import Any
 from openglia.benchmark.definition import Benchmark
 from openglia.benchmark.evaluation import BUILTIN, Evaluation, Simulator, measure
 from openglia.errors import OpenGliaError
-from openglia.files import sha256, write_json
+from openglia.files import sha256, sparing, write_json
 from openglia.paths import CACHE, OVERRIDES, ROOT
 
 YARDSTICK = "llq"
@@ -155,7 +155,8 @@ def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
         "execution_times": times,
         "mean_response_time": routers,
     }
-    write_json(store_path(benchmark, evaluation.simulator, times), content)
+    with sparing(CACHE / "baselines"):
+        write_json(store_path(benchmark, evaluation.simulator, times), content)
 
 
 def _code_hash(simulator: Simulator) -> str:

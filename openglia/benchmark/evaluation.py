@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from openglia.benchmark.definition import BASELINES, Benchmark
 from openglia.benchmark.simulation import Failure, Progress, Simulations, simulate
 from openglia.errors import OpenGliaError, UsageError
-from openglia.files import folder_for_output, is_sealed, sha256
+from openglia.files import folder_for_output, is_sealed, sha256, sparing
 from openglia.paths import CACHE
 
 if TYPE_CHECKING:
@@ -257,14 +257,21 @@ def _source(scheduler: str) -> bytes | None:
 
 
 def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
-    """The trace of a seed: from the cache, unless it is held out, which leaves nothing behind."""
-    folder = CACHE / "traces" if seed in benchmark.seeds else private
-    path = folder / benchmark.trace_name(seed)
-    if not is_sealed(path):
+    """The trace of a seed: from the cache, unless it is held out, which leaves nothing behind.
+
+    Where it cannot be cached, it is made in the folder of this evaluation.
+    """
+    name = benchmark.trace_name(seed)
+    if seed in benchmark.seeds:
+        if is_sealed(cached := CACHE / "traces" / name):
+            return cached
         from openglia.benchmark.workload import trace_file
 
-        trace_file(benchmark, seed, folder)
-    return path
+        with sparing(CACHE / "traces"):
+            return trace_file(benchmark, seed, CACHE / "traces")
+    from openglia.benchmark.workload import trace_file
+
+    return trace_file(benchmark, seed, private)
 
 
 def _prepare_figures(work: Simulations) -> None:

@@ -1,6 +1,8 @@
 """Scores are what the requests say; whatever goes wrong gives a reason and no score."""
 
+import errno
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from openglia.benchmark import simulation
+from openglia import files
+from openglia.benchmark import baselines, evaluation, simulation
 from openglia.benchmark.evaluation import choose_simulator, evaluate, measure
 from openglia.benchmark.tables import evaluation_table
 from openglia.errors import OpenGliaError, UsageError
-from openglia.files import sha256
+from openglia.files import sha256, write_atomically
 
 
 def test_score_agrees_with_the_files(tiny, router, tmp_path):
@@ -170,3 +173,52 @@ def test_scheduler_may_be_no_text(tiny, tmp_path):
     path = Path(tmp_path / "binary.py")
     path.write_bytes(b"\xff\xfe\x00")
     assert evaluate(str(path), tiny).to_json()["rule"] == "rules"
+
+
+def below_a_file(tmp_path, monkeypatch):
+    """A cache that not even root can write."""
+    (tmp_path / "file").write_text("")
+    for module in (evaluation, baselines):
+        monkeypatch.setattr(module, "CACHE", tmp_path / "file" / "cache")
+
+
+def refused(error):
+    """A cache that the system refuses to write."""
+
+    def hinder(tmp_path, monkeypatch):
+        def write(path, content):
+            if path.is_relative_to(tmp_path / "empty"):
+                raise OSError(error, os.strerror(error), str(path))
+            write_atomically(path, content)
+
+        monkeypatch.setattr(files, "write_atomically", write)
+        for module in (evaluation, baselines):
+            monkeypatch.setattr(module, "CACHE", tmp_path / "empty")
+
+    return hinder
+
+
+@pytest.mark.parametrize(
+    "hinder",
+    [below_a_file, refused(errno.EROFS), refused(errno.EACCES), refused(errno.ENOSPC)],
+    ids=["below a file", "read-only", "forbidden", "full"],
+)
+def test_a_cache_that_cannot_be_written_costs_no_result(
+    tiny, router, tmp_path, monkeypatch, capsys, hinder
+):
+    def figures():
+        monkeypatch.setattr(baselines, "_measured", {})
+        # 0 and 2 are evaluation seeds, 9 is another.
+        line = evaluate(router("first"), replace(tiny, duration=5), seeds=[0, 2, 9]).to_json()
+        del line["wall_seconds"], line["router_ms_mean"]
+        return line
+
+    expected = figures()
+    hinder(tmp_path, monkeypatch)
+    files._warn_of_cache.cache_clear()
+    capsys.readouterr()
+    assert figures() == figures() == expected
+    assert expected["ratio_to_llq"] is not None
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2  # the traces and the baselines, each said once
+    assert all(line.startswith("openglia: nothing can be kept in ") for line in lines)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from openglia import files
 from openglia.benchmark.loading import load_benchmark
 from openglia.benchmark.workload import generate
 from openglia.cli import COMMANDS, Parser, main
@@ -164,6 +165,17 @@ def test_wrong_usage_is_one_line_and_status_2(words, capsys, monkeypatch):
     said = capsys.readouterr()
     assert (status, said.out, said.err.count("\n")) == (2, "", 1), said.err[:500]
     assert said.err.startswith("openglia")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(files.os, "access", lambda *_: False)  # root may write everywhere
+    for words in (["compare", "llq", "--output"], ["evaluate", "builtin:llq", "--results"]):
+        assert main([*words, str(tmp_path), "--benchmark", "smoke"]) == 2
+        said = capsys.readouterr().err
+        assert f"{tmp_path}: cannot be written" in said
+        assert said.count("\n") == 1
 
 
 def test_help_says_how_numbers_are_written(capsys):
