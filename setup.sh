@@ -65,6 +65,16 @@ find_python() {
     return 1
 }
 
+# Run a command to its end. A signal that comes to this script goes to the command, which then ends.
+attended() {
+    "$@" <&0 &
+    local process=$!
+    trap 'kill -TERM "$process" 2>/dev/null || true' INT TERM HUP
+    until wait "$process" || ! kill -0 "$process" 2>/dev/null; do :; done
+    trap - INT TERM HUP
+    wait "$process"
+}
+
 main() {
     local word check=0 python
     for word in "$@"; do
@@ -82,7 +92,7 @@ main() {
     fi
     if [[ "$check" == 0 ]]; then
         python="$(find_python)"
-        "$python" -P -m openglia.bootstrap
+        attended "$python" -P -m openglia.bootstrap
     fi
     exec "$root/.venv/bin/python" -P -m openglia setup "$@"
 }

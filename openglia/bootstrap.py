@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from openglia import interrupts
 from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
 from openglia.paths import CACHE, ROOT
@@ -43,12 +44,14 @@ PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec "$root/.venv/bin/python" -P -
 
 def main() -> int:
     """Install the base group and the extras named on the command line."""
+    interrupts.install()
     try:
         done = install([BASE, *sys.argv[1:]])
     except OpenGliaError as error:
         print(f"setup: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
+        interrupts.close()
         print("setup: interrupted; run ./setup.sh again", file=sys.stderr)
         return 130
     if done:
@@ -141,9 +144,7 @@ def _install(requirements: list[str]) -> str:
 
 def _uv_environment(pip: list[str]) -> dict[str, str]:
     """uv does not read pip's configuration: hand it the indexes and certificates named there."""
-    listed = subprocess.run(
-        [*pip, "config", "list"], capture_output=True, text=True, check=False
-    ).stdout
+    listed = interrupts.run([*pip, "config", "list"]).stdout
     configured = {}
     for line in listed.splitlines():
         name, _, value = line.partition("=")
@@ -168,15 +169,12 @@ def _runs(python: Path) -> bool:
         "-c",
         "import sys, pip; sys.exit(not (3, 12) <= sys.version_info < (3, 15))",
     ]
-    return subprocess.run(test, capture_output=True, check=False).returncode == 0
+    return interrupts.run(test).returncode == 0
 
 
 def _run(command: list[str], purpose: str, environment: dict[str, str] | None = None) -> None:
     try:
-        result = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=60 * MINUTES,
-            stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+        result = interrupts.run(command, environment=environment, seconds=60 * MINUTES)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise OpenGliaError(f"could not {purpose}: {error}") from None
     if result.returncode != 0:

@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status (0 well, 1 failed, 2 wrong usage, 130 Ctrl-C)."""
+    """Run one command and return its exit status (0 well, 1 failed, 2 wrong usage)."""
     # NumPy and SciPy would start threads for linear algebra, of which there is none here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if argv is None else argv)
@@ -90,9 +90,6 @@ def _run(words: list[str], name: str | None) -> int:
     except OpenGliaError as error:
         print(f"openglia {arguments.command}: {error}", file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:
-        print(f"openglia {arguments.command}: interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         return 1
     except OSError as error:

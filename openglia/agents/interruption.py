@@ -3,9 +3,9 @@
 import asyncio
 import signal
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from openglia import interrupts
 
 
 class Interruption:
@@ -18,7 +18,7 @@ class Interruption:
         self.signal: signal.Signals | None = None
         self._arrived = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._handled: list[signal.Signals] = []
+        self._before: dict[signal.Signals, Any] = {}  # handlers, put back at the end
 
     @property
     def reason(self) -> str | None:
@@ -30,14 +30,16 @@ class Interruption:
         await self._arrived.wait()
 
     def __enter__(self) -> Self:
-        for number in _SIGNALS:
-            if signal.getsignal(number) is signal.SIG_IGN:
+        for number in interrupts.SIGNALS:
+            before = signal.getsignal(number)
+            if before is signal.SIG_IGN:
                 continue  # for example SIGHUP under nohup
             try:
-                self._loop.add_signal_handler(number, self._on_signal, number)
-            except (RuntimeError, ValueError):
+                # Not by the loop, which would leave the defaults behind, and they kill.
+                signal.signal(number, self._on_signal)
+            except ValueError:
                 break
-            self._handled.append(number)
+            self._before[number] = before
         return self
 
     def __exit__(
@@ -46,9 +48,10 @@ class Interruption:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number in self._handled:
-            self._loop.remove_signal_handler(number)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
-    def _on_signal(self, number: signal.Signals) -> None:
-        self.signal = self.signal or number
-        self._arrived.set()
+    def _on_signal(self, number: int, _: object) -> None:
+        interrupts.seen()
+        self.signal = self.signal or signal.Signals(number)
+        self._loop.call_soon_threadsafe(self._arrived.set)

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from openglia import interrupts
+
 # Address space that an interpreter with its libraries reserves before a simulation starts.
 BASE_MEMORY_MB = 4096
 
@@ -96,17 +98,19 @@ class Workers:
     def __init__(
         self, commands: Sequence[Command], cancelled: threading.Event | None = None
     ) -> None:
+        self._commands = commands
         self._cancelled = cancelled
         self._selector = selectors.DefaultSelector()
         self.workers: list[Worker] = []
+
+    def __enter__(self) -> Self:
+        """Start them. No signal interrupts this, nor the end (``openglia.interrupts``)."""
         try:
-            for command in commands:
+            for command in self._commands:
                 self._start(command)
         except BaseException:
             self.kill()
             raise
-
-    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -183,9 +187,10 @@ class Workers:
         if worker.ended:
             return
         worker.ended = True
-        below = _children(worker.process.pid)
+        below = _descendants(worker.process.pid)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(worker.process.pid, signal.SIGKILL)
+        _kill(below)
         status = worker.process.wait()
         _wait_for(below)
         worker.status = None if worker.timed_out else status
@@ -212,14 +217,20 @@ def _has_exited(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _children(pid: int) -> list[int]:
-    """Handles on the children of a process: of a worker, or the worker itself in its fence."""
+def _descendants(pid: int) -> list[int]:
+    """Handles on what descends from a process, in its session or not, where there are handles."""
     handles = []
-    with suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            with suppress(OSError):
-                handles.append(os.pidfd_open(int(child)))
+    for child in interrupts.children(pid):
+        with suppress(OSError, AttributeError):  # gone, or a system without them
+            handles.append(os.pidfd_open(child))
+        handles += _descendants(child)
     return handles
+
+
+def _kill(handles: Sequence[int]) -> None:
+    for handle in handles:
+        with suppress(ProcessLookupError, PermissionError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
 
 
 def _wait_for(handles: Sequence[int]) -> None:

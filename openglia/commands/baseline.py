@@ -7,7 +7,6 @@ from openglia.benchmark.progress import ProgressLine
 from openglia.commands.evaluate import (
     FAILED,
     add_measuring_options,
-    stop_on_termination,
 )
 
 
@@ -18,7 +17,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     seeds = arguments.seeds
-    stop_on_termination()
 
     from openglia.benchmark.baselines import YARDSTICK, measure_baselines
     from openglia.benchmark.loading import load_benchmark

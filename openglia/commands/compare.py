@@ -8,7 +8,6 @@ from openglia.benchmark.progress import ProgressLine
 from openglia.commands.evaluate import (
     FAILED,
     add_measuring_options,
-    stop_on_termination,
 )
 from openglia.files import folder_for_output
 
@@ -34,7 +33,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     seeds = arguments.seeds
-    stop_on_termination()
 
     from openglia.benchmark.comparison import cells, compare_schedulers, write
     from openglia.benchmark.loading import load_benchmark

@@ -7,7 +7,6 @@ there; this process only prints what comes back, and imports nothing but the sta
 import argparse
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -74,7 +73,6 @@ def add_measuring_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     seeds = arguments.seeds
-    stop_on_termination()
     progress = ProgressLine()
     try:
         if os.environ.get("OPENGLIA_EVALUATOR"):
@@ -87,15 +85,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(table, end="\n\n")
     print(json.dumps(result, allow_nan=False))
     return 0 if result["status"] == "ok" else FAILED
-
-
-def stop_on_termination() -> None:
-    """Let SIGTERM end this command as Ctrl-C does, so that its workers end with it."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
 
 
 def _score_here(

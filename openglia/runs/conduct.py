@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from openglia import paths
+from openglia import interrupts, paths
 from openglia.agents.experiment import Experiment, Limits, Outcome
 from openglia.agents.models import Choice
 from openglia.benchmark.definition import Benchmark
@@ -51,7 +50,8 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
     from openglia.integrity import sandbox, tree
 
     chosen = sandbox.choose(options.sandbox, trusted_model=options.choice.model == "offline")
-    with _locked(), _termination_interrupts():
+    with _locked(), interrupts.handled():
+        interrupts.hold()  # but in the phases that may end early: what there is is finished then
         os.chdir(paths.ROOT)  # a stray .env of the caller's folder must not configure the agents
         snapshot = tree.snapshot()
         folder, results = beginning.begin(options, chosen, snapshot)
@@ -60,6 +60,7 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
         begun = time.monotonic() - float(results["elapsed_seconds"])
         problem: Exception | None = None
         try:
+            interrupts.release()
             measure_start(folder, results, options.benchmark, say)
             record = Record(folder, on_evaluation_seeds(results))
             outcome = _discover(folder, results, record, options, chosen, discover)
@@ -70,11 +71,11 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
         except Exception as error:
             problem = error
             outcome = _ended("failed", f"a bug of OpenGLIA: {type(error).__name__}: {error}")
+        interrupts.hold()
         _keep(results, outcome)
         results["elapsed_seconds"] = round(time.monotonic() - begun, 3)
         save(folder, results)
         announcements.discovery_ended(outcome, record, say)
-        _interruptible()
         status = finish.complete(folder, results, record, options.benchmark, say, snapshot)
         results["elapsed_seconds"] = round(time.monotonic() - begun, 3)
         save(folder, results)
@@ -210,26 +211,6 @@ def _locked() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a phase as Ctrl-C does; what there is is finished then."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    _interruptible()
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interruptible() -> None:
-    """Also after an event loop has put the signals' defaults back."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
-
-
 def finish_killed(folder: RunFolder, say: Say) -> int:
     """Complete the folder of a run that was killed, and return the run's exit status.
 
@@ -238,7 +219,8 @@ def finish_killed(folder: RunFolder, say: Say) -> int:
     """
     from openglia.benchmark.loading import load_benchmark
 
-    with _locked(), _termination_interrupts():
+    with _locked(), interrupts.handled():
+        interrupts.hold()
         results = load(folder)
         folder.remove_half_files()
         if results["status"] != UNFINISHED:
@@ -266,9 +248,11 @@ def finish_killed(folder: RunFolder, say: Say) -> int:
             warn(results, "not verified: the benchmark is not the one that the run was scored on")
         else:
             try:
+                interrupts.release()
                 measure_start(folder, results, benchmark, say)
             except KeyboardInterrupt:
                 warn(results, "the baselines were not measured")
+            interrupts.hold()
         status = finish.complete(folder, results, record, benchmark, say)
         announcements.conclude(folder, results, say)
         return status

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from openglia import interrupts
 from openglia.benchmark.definition import Benchmark
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_atomically
@@ -55,6 +56,7 @@ def complete(
     if results["final"] is not None and benchmark is not None:
         begun = time.monotonic()
         try:
+            interrupts.release()
             _verify(folder, results, benchmark, say)
         except KeyboardInterrupt:
             warn(results, f"the verification was interrupted; openglia verify {folder.path}")
@@ -62,6 +64,7 @@ def complete(
         except OpenGliaError as error:
             warn(results, f"the verification failed: {error}")
             status, reason = "failed", f"the verification failed: {error}"
+        interrupts.hold()
         results["timings"]["verification"] = round(time.monotonic() - begun, 3)
     agreement = (results["verification"] or {}).get("agreement")
     if agreement is not None and not agreement["agrees"]:

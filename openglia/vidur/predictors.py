@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from openglia import paths
+from openglia import interrupts, paths
 from openglia.benchmark.definition import Cluster
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_atomically, write_json
@@ -137,7 +137,8 @@ def _train(cluster: Cluster, commit: str, work: Path, progress: Progress | None)
                         progress(done, STEPS, line.split()[1])
             status = process.wait()
         finally:
-            process.kill()
+            if process.poll() is None:
+                interrupts.kill_tree(process.pid)
             process.wait()
     if status != 0 or done != STEPS:
         raise OpenGliaError(f"Vidur's predictors could not be trained: {last}")

@@ -2,12 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 
-from openglia import __version__, bootstrap, paths
+from openglia import __version__, bootstrap, interrupts, paths
 from openglia.benchmark.definition import Cluster
 from openglia.benchmark.loading import available, load_benchmark
 from openglia.errors import OpenGliaError
@@ -134,10 +133,7 @@ def _evaluate_stub(simulator: str) -> dict[str, object]:
         name: value for name, value in os.environ.items() if name != "OPENGLIA_EVALUATOR"
     }
     environment["PYTHONPATH"] = str(paths.ROOT)
-    result = subprocess.run(
-        command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL,
-        cwd=paths.ROOT, check=False,
-    )  # fmt: skip
+    result = interrupts.run(command, environment=environment, folder=paths.ROOT)
     lines = result.stdout.strip().splitlines()
     try:
         found: dict[str, object] = json.loads(lines[-1])

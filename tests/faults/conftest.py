@@ -38,6 +38,7 @@ class Faulty:
 
     def start(self, **order) -> int:
         """Begin a child; its process id."""
+        (self.root / "output").write_text("")  # nothing of the child before
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
         return self._line()["pid"]

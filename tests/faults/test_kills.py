@@ -151,3 +151,16 @@ def _wait_for_workers(pid: int) -> list[int]:
             return found
         time.sleep(0.02)
     raise AssertionError("no worker was started")
+
+
+def test_a_signal_in_an_evaluation_finishes_the_run(faulty):
+    pid = faulty.start(do="run", steps=["GOOD", "ENDLESS"])
+    faulty.until("step ENDLESS")
+    workers = _wait_for_workers(pid)
+    os.kill(pid, signal.SIGTERM)
+    assert faulty.end() == 130, faulty.output
+    assert "Traceback" not in faulty.output
+    assert not [worker for worker in workers if _lives(worker)]
+    (run,) = faulty.runs()
+    assert results(run)["status"] == "interrupted"
+    assert_complete(run, records(run))
