@@ -111,11 +111,16 @@ def test_the_disk_is_full_for_the_record(faulty):
 
 
 def test_the_disk_is_full_for_caches(faulty):
-    """Neither traces nor figures can be kept: one line, no half file."""
+    """Neither traces nor figures can be kept: a line for each, the same score, no half file."""
     status = faulty.command(*EVALUATE, fault="full:cache:1", replay=False)
-    assert status == 1, faulty.output
-    assert "No space left" in one_line(faulty)
-    assert score(faulty)["per_seed"]
+    assert status == 0, faulty.output
+    *warnings, result = faulty.output.strip().splitlines()
+    assert len(warnings) == 2, faulty.output
+    assert all("No space left" in warning for warning in warnings)
+    assert not list((faulty.root / "environment/cache").rglob(".*"))
+    without = json.loads(result)
+    with_caches = score(faulty)
+    assert with_caches == {name: without[name] for name in with_caches}
 
 
 def test_files_cannot_grow(faulty):
