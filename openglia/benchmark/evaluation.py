@@ -204,9 +204,12 @@ def choose_simulator(name: str) -> Simulator:
         return "embedded"
     if name != "vidur":
         raise UsageError(f"no simulator {name!r}; there are auto, embedded, vidur")
+    from openglia.vidur import checkout
     from openglia.vidur.installation import is_installed
 
     if not is_installed():
+        if not checkout.git_is_there():
+            raise OpenGliaError(f"{checkout.NO_GIT}, or use --simulator embedded")
         raise OpenGliaError(
             "Vidur is not installed; run ./setup.sh where its repository can be reached, "
             "or use --simulator embedded"

@@ -245,5 +245,5 @@ def _limit_memory(pid: int, megabytes: int) -> None:
     """Bound the address space of a process and its children to come, from outside."""
     if hasattr(resource, "prlimit"):  # Linux
         size = megabytes << 20
-        with suppress(ProcessLookupError):
+        with suppress(OSError):  # gone, or forbidden here: the worker bounds its simulations itself
             resource.prlimit(pid, resource.RLIMIT_AS, (size, size))

@@ -59,6 +59,8 @@ def examine(model: str | None = None, sandbox: str = "auto") -> list[Finding]:
         ("model", lambda: _model(model)),
         ("sandbox", lambda: _sandbox(model, sandbox)),
         ("workers", _workers),
+        ("commands", _commands),
+        ("kernel", _kernel),
         ("cores", _cores),
         ("memory", _memory),
         ("disk", _disk),
@@ -131,6 +133,8 @@ def _vidur() -> Finding:
             return Finding(
                 "Vidur", "note", "not installed: scores come from the embedded simulator"
             )
+        case "no git":
+            return Finding("Vidur", "note", f"{checkout.NO_GIT}; the embedded simulator scores")
         case _:
             text = f"environment/vidur is {state}; ./setup.sh puts it right"
             return Finding("Vidur", "note" if state == "changed" else "problem", text)
@@ -177,9 +181,41 @@ def _workers() -> Finding:
     return Finding("workers", "note", text)
 
 
+def _commands() -> Finding:
+    """Other programs that are called, and what is not to be had without them."""
+    if shutil.which("bash") is None:
+        text = "bash is not installed: an agent scores with a script of it; install bash"
+        return Finding("commands", "problem", text)
+    if shutil.which("git") is None:
+        text = "git is not installed: no Vidur, and a run does not record OpenGLIA's own commit"
+        return Finding("commands", "note", text)
+    return Finding("commands", "ok", "bash, git")
+
+
+def _kernel() -> Finding:
+    """Calls that hold workers in check, each with a weaker substitute where it is refused."""
+    import resource
+
+    refused = []
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        refused.append("pidfd_open: what a router starts in a session of its own may outlive it")
+    try:
+        resource.prlimit(os.getpid(), resource.RLIMIT_AS)
+    except (AttributeError, OSError):
+        refused.append("prlimit: a worker's memory is bounded only once it simulates")
+    if not Path(f"/proc/{os.getpid()}/task").is_dir():
+        refused.append("/proc: children of workers are not found")
+    if refused:
+        return Finding("kernel", "note", f"not to be had here: {'; '.join(refused)}")
+    return Finding("kernel", "ok", "pidfd_open, prlimit and /proc work")
+
+
 def _cores() -> Finding:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Finding("cores", "ok", f"{usable} to use")
+    from openglia.benchmark.simulation import available_cores
+
+    return Finding("cores", "ok", f"{available_cores()} to use")
 
 
 def _memory() -> Finding:

@@ -61,6 +61,8 @@ def check_simulator(commit: str) -> Check:
         return Check("simulator tree", "skipped", "Vidur is not installed")
     from openglia.vidur import checkout, tree
 
+    if not checkout.git_is_there():
+        return Check("simulator tree", "skipped", "git is not installed")
     package = paths.VIDUR / checkout.PACKAGE
     try:
         pristine = tree.pristine(commit)

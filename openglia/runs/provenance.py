@@ -1,7 +1,6 @@
 """What a run was made with: versions, hashes, the state of the checkouts."""
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from openglia import __version__, paths
 from openglia.benchmark.definition import Benchmark
+from openglia.benchmark.simulation import available_cores
 from openglia.errors import OpenGliaError
 from openglia.files import canonical_json, sha256
 
@@ -32,7 +32,7 @@ def versions() -> dict[str, Any]:
         "openglia_commit": _own_commit(),
         "python": platform.python_version(),
         "system": platform.platform(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": available_cores(),
     }
     for name in _PACKAGES:
         try:

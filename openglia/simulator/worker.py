@@ -13,6 +13,7 @@ import resource
 import selectors
 import signal
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -124,6 +125,21 @@ def _run_seed(
     return _failure("crash", f"the process of the simulation ended by {how}")
 
 
+def _end_of(child: int) -> int:
+    """A descriptor that is readable once the child is dead."""
+    try:
+        return os.pidfd_open(child)
+    except (AttributeError, OSError):  # an old kernel, or one that forbids it
+        reading, writing = os.pipe()
+
+        def watch() -> None:
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+            os.close(writing)
+
+        threading.Thread(target=watch, daemon=True).start()
+        return reading
+
+
 def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> int:
     """Pass the child's output on until it ends; return its wait status.
 
@@ -132,7 +148,7 @@ def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> i
     """
     deadline = monotonic() + limits.simulation_seconds
     overstepped = None
-    handle = os.pidfd_open(child)
+    handle = _end_of(child)
     with selectors.DefaultSelector() as selector:
         selector.register(handle, selectors.EVENT_READ)
         selector.register(reading, selectors.EVENT_READ)

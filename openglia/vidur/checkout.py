@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from git import Git
-from git.exc import GitError
-
 from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
 
@@ -43,7 +40,9 @@ _CONFIGURATION = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"),
 )
 
-State = Literal["missing", "embedded", "broken", "wrong commit", "changed", "installed"]
+NO_GIT = "git is not installed: install it to use Vidur"
+
+State = Literal["missing", "embedded", "no git", "broken", "wrong commit", "changed", "installed"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,11 @@ class Source:
         return path.resolve() if path.is_dir() else None
 
 
+def git_is_there() -> bool:
+    """Whether there is a command ``git``, without which a checkout is of no use."""
+    return shutil.which("git") is not None
+
+
 def git(folder: Path, *words: str) -> str:
     """Run Git in ``folder`` and return what it prints. See ``git_bytes``."""
     return git_bytes(folder, *words).decode(errors="replace")
@@ -84,6 +88,11 @@ def git_bytes(folder: Path, *words: str) -> bytes:
     Raises:
         OpenGliaError: Git failed, is not installed, or took too long; with what it says.
     """
+    if not git_is_there():
+        raise OpenGliaError(NO_GIT)
+    from git import Git  # late: it is slow to load, and fails where there is no command
+    from git.exc import GitError
+
     environment = {
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",  # looking at a checkout changes nothing in it
@@ -116,6 +125,8 @@ def state(folder: Path, commit: str) -> State:
         return "missing"
     if not (folder / ".git").exists():
         return "embedded"
+    if not git_is_there():
+        return "no git"
     try:
         if git(folder, "rev-parse", "HEAD").strip() != commit:
             return "wrong commit"

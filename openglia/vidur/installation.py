@@ -30,8 +30,8 @@ class Item:
 
 
 def is_installed() -> bool:
-    """Whether Vidur can be run: the pinned commit is there, and so are its dependencies."""
-    return checked_out() and not dependencies_missing()
+    """Whether Vidur can be run: the pinned commit is there, and so is what it needs."""
+    return checked_out() and checkout.git_is_there() and not dependencies_missing()
 
 
 def checked_out() -> bool:
@@ -61,6 +61,8 @@ def put_right(source: Source) -> list[str]:
     found = checkout.state(folder, commit)
     if found == "installed":
         return []
+    if not checkout.git_is_there():
+        raise OpenGliaError(checkout.NO_GIT)
     if found in ("wrong commit", "changed") and checkout.has_commit(folder, commit):
         with contextlib.suppress(OpenGliaError):  # e.g. a lock left by a killed Git: clone anew
             return _restore(folder, commit)
@@ -119,7 +121,7 @@ def items(*, vidur_wanted: bool) -> list[Item]:
         listed.append(Item("overrides", not stale, f"{len(tree.overrides())} files"))
         missing = dependencies_missing()
         listed.append(Item("Vidur's packages", not missing, ", ".join(missing) or "all there"))
-    elif vidur_wanted or found not in ("missing", "embedded"):
+    elif vidur_wanted or found not in ("missing", "embedded", "no git"):
         listed.append(Item("Vidur", False, _EXPLAINED[found]))
     listed.append(
         Item("working scheduler", paths.WORKING_SCHEDULER.exists(), _place(paths.WORKING_SCHEDULER))
@@ -133,6 +135,7 @@ def items(*, vidur_wanted: bool) -> list[Item]:
 _EXPLAINED = {
     "missing": "not installed",
     "embedded": "not installed",
+    "no git": checkout.NO_GIT,
     "broken": "the checkout is damaged",
     "wrong commit": "the checkout is at another commit",
     "changed": "files of the checkout were changed",
