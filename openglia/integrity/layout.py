@@ -24,6 +24,7 @@ VISIBLE_SOURCES = (
     "cli.py",
     "errors.py",
     "files.py",
+    "interrupts.py",
     "paths.py",
     "quantities.py",
     "benchmark/__init__.py",
