@@ -300,6 +300,9 @@ def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
         try:
             requests.append(read_seed(folder, trace))
         except InvalidResultError as error:
+            if work.scheduler.startswith(BUILTIN):
+                where = f"benchmark {head.benchmark}, seed {seed}"
+                raise OpenGliaError(f"{where}: {error}; see openglia doctor") from None
             return _ended(head, begun, failure=Failure(rule="crash", reason=str(error), seed=seed))
         summaries.append(json.loads((folder / "summary.json").read_text()))
     times = {str(summary["execution_times"]) for summary in summaries}

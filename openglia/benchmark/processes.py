@@ -15,13 +15,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from openglia import interrupts
+from openglia.errors import OpenGliaError
 
 # Address space that an interpreter with its libraries reserves before a simulation starts.
 BASE_MEMORY_MB = 4096
@@ -163,7 +164,7 @@ class Workers:
             stream.close()
 
     def _start(self, command: Command) -> None:
-        with (command.folder / "stderr.log").open("wb") as errors:
+        with (command.folder / "stderr.log").open("wb") as errors, _startable():
             process = subprocess.Popen(
                 command.argv,
                 cwd=command.folder,
@@ -195,6 +196,26 @@ class Workers:
         _wait_for(below)
         worker.status = None if worker.timed_out else status
         self._forget(worker)
+
+
+@contextmanager
+def _startable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OpenGliaError(
+            f"a simulation's process could not be started ({error.strerror}); "
+            f"close other programs, or use fewer --jobs"
+        ) from None
+
+
+def oom_kills() -> int:
+    """How many processes the kernel has killed since it began because memory ran out (Linux)."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def worker_environment(root: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 This is the seam between the harness and the simulators: a JSON file names the job, a worker
 (``openglia.simulator.worker`` or ``openglia.vidur.worker``) leaves one folder per seed, or
-``failure.json`` and exit status 3.
+``failure.json`` and exit status 3 if the router failed. What else goes wrong its last line says.
 """
 
 import json
@@ -22,8 +22,10 @@ from openglia.benchmark.processes import (
     Command,
     Worker,
     Workers,
+    oom_kills,
     worker_environment,
 )
+from openglia.errors import OpenGliaError
 from openglia.files import write_json
 from openglia.integrity import worker_fence
 from openglia.paths import ROOT
@@ -75,7 +77,11 @@ def simulate(
     """Simulate every seed into ``work.folder/seed_N``; the first failure ends all workers.
 
     ``meanwhile`` is called once the workers are under way.
+
+    Raises:
+        OpenGliaError: the benchmark or the machine is at fault, not the router.
     """
+    killed = oom_kills()
     seeds = list(work.traces)
     workers = min(jobs or available_cores(), len(seeds))
     commands = [_command(work, seeds[number::workers], number) for number in range(workers)]
@@ -86,6 +92,8 @@ def simulate(
             meanwhile()
         for worker, record in started.events():
             if record is not None:
+                if record.get("status") == "error":
+                    raise _trouble(work, str(record.get("reason")), record.get("seed"))
                 done += 1
                 if progress is not None:
                     progress(done, len(seeds))
@@ -97,12 +105,20 @@ def simulate(
     if failure is None:
         missing = [s for s in seeds if not (work.folder / f"seed_{s}" / "summary.json").exists()]
         if missing:
-            failure = Failure(
-                rule="crash",
-                reason=f"the simulation of seed {missing[0]} ended without a result",
-                seed=missing[0],
-            )
+            raise _trouble(work, "the simulation ended without a result", missing[0])
+    elif failure.rule == "crash":
+        if oom_kills() > killed:
+            reason = "the machine's memory ran out; close other programs, or use fewer --jobs"
+            raise _trouble(work, reason, failure.seed)
+        if work.scheduler.startswith("builtin:"):
+            raise _trouble(work, failure.reason, failure.seed)
     return failure
+
+
+def _trouble(work: Simulations, reason: str, seed: object) -> OpenGliaError:
+    """What is wrong with the benchmark or the machine, in a line."""
+    where = f"benchmark {work.benchmark.name}" + ("" if seed is None else f", seed {seed}")
+    return OpenGliaError(f"{where}: {' '.join(reason.split())[:1000]}")
 
 
 def _command(work: Simulations, seeds: Sequence[int], number: int) -> Command:
@@ -155,8 +171,16 @@ def _failure(work: Simulations, worker: Worker) -> Failure:
             return told
     status = worker.status if worker.status is not None else 0
     number = -status if status < 0 else status - 128  # bubblewrap tells of a signal as a shell does
-    known = number in signal.valid_signals()
-    how = f"signal {signal.Signals(number).name}" if known else f"exit status {status}"
+    if number not in signal.valid_signals():
+        # It is our process, not the router's, which could do no more than kill it.
+        last = (worker.stderr().strip().splitlines() or ["nothing"])[-1]
+        raise _trouble(
+            work,
+            f"the {work.simulator} simulator's process ended with exit status {status} and said: "
+            f"{last}; see openglia doctor",
+            None,
+        )
+    how = f"signal {signal.Signals(number).name}"
     return Failure(
         rule="crash",
         reason=f"the {work.simulator} simulator's process ended with {how}",

@@ -36,7 +36,10 @@ def read_trace(path: Path) -> Trace:
     except (OSError, ValueError, OverflowError) as error:
         raise OpenGliaError(f"the trace {path} cannot be read: {error}") from error
     if not trace:
-        raise OpenGliaError(f"the trace {path} must have the columns {HEADER}, and requests")
+        raise OpenGliaError(
+            f"the trace {path} must have the columns {HEADER}, and requests; if it has none, use "
+            f"a longer duration or other seeds, or raise workload.arrivals.rate"
+        )
     return trace
 
 

@@ -50,12 +50,17 @@ def generate(benchmark: Benchmark, seed: int) -> Trace:
     """Draw the trace of a seed.
 
     Raises:
-        UsageError: there are too many requests or bursts in the duration.
+        UsageError: not one request arrives, or there are too many, or too many bursts.
         OpenGliaError: the workload resamples a file that is missing, another or wrong.
     """
     workload = benchmark.workload
     arrived_at = _arrivals(workload["arrivals"], benchmark.duration, seed)
     count = len(arrived_at)
+    if not count:
+        raise UsageError(
+            f"benchmark {benchmark.name}: no request arrives in {benchmark.duration:g} s with seed "
+            f"{seed}; use a longer duration, raise workload.arrivals.rate, or leave the seed out"
+        )
     prompts, outputs = _lengths(workload["lengths"], count, seed, 0)
     shift = workload["shift"]
     if shift is not None:

@@ -84,6 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         print(table, end="\n\n")
     print(json.dumps(result, allow_nan=False))
+    if result.get("rule") == "harness":  # not the scheduler's failure: it could not be done
+        return 1
     return 0 if result["status"] == "ok" else FAILED
 
 

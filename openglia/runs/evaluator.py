@@ -23,7 +23,7 @@ from openglia.benchmark.definition import Benchmark
 from openglia.benchmark.evaluation import evaluate
 from openglia.benchmark.processes import CancelledError
 from openglia.benchmark.tables import evaluation_table
-from openglia.errors import OpenGliaError
+from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256
 from openglia.runs.record import Record
 from openglia.runs.requests import MAX_REQUEST_BYTES, RefusedError, Request, read_request
@@ -106,6 +106,8 @@ class Evaluator:
                 result, note = self._answer(connection)
             except RefusedError as refusal:
                 result, note = self._failed("refused", str(refusal)), "not counted"
+            except UsageError as error:  # it asks for what cannot be: no request in the duration
+                result, note = self._failed("refused", str(error)), "not counted"
             except OpenGliaError as error:
                 self.trouble.append(str(error))
                 result, note = self._failed("harness", str(error)), "not counted"

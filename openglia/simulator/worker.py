@@ -2,7 +2,8 @@
 
 Each seed runs in a forked child, so that no state of a router leaks from seed to seed. The job and
 the files written are described in ``openglia/benchmark/simulation.py``, which starts this. Exit
-status: 0; 3 when the router failed, with ``failure.json``; 1 when something else is wrong.
+status: 0; 3 when the router failed, with ``failure.json``; 1 when something else is wrong, which is
+said in a last line of JSON on standard output: a pipe takes it when the disk is full.
 """
 
 import gc
@@ -31,6 +32,8 @@ from openglia.simulator.loading import resolve, vidur_modules
 from openglia.simulator.timing import ExecutionTimes
 
 FAILED = 3  # exit status
+HARNESS = "harness"  # in the place of a rule: the router is not to blame
+SAID = 4096  # characters of a failure's texts
 GARBAGE = 100_000  # new objects between two looks for cycles: the engine makes none
 LOG_BYTES = 64 << 10  # of a router's output
 
@@ -42,21 +45,37 @@ def main(job_file: str) -> int:
     output.mkdir(parents=True, exist_ok=True)
     limits = Limits(**job["limits"])
     cluster = cluster_of(job["cluster"])
-    log = Log(output / "router.log")
+    seed = None
     try:
+        log = Log(output / "router.log")
         times = ExecutionTimes.load(cluster)
         _load_numpy(job["scheduler"])
         gc.freeze()  # what exists now need not be looked at, nor copied, in the children
-        for seed, trace_file in job["traces"].items():
-            failure = _run_seed(job, int(seed), Path(trace_file), cluster, limits, times, log)
+        for seed, trace_file in ((int(seed), Path(file)) for seed, file in job["traces"].items()):
+            failure = _run_seed(job, seed, trace_file, cluster, limits, times, log)
             if failure:
-                write_json(output / "failure.json", {"seed": int(seed), **failure})
+                write_json(output / "failure.json", {"seed": seed, **failure})
                 return FAILED
-            print(json.dumps({"seed": int(seed), "status": "ok"}), flush=True)
-    except OpenGliaError as error:
-        print(f"openglia: {error}", file=sys.stderr)
-        return error.exit_status
+            print(json.dumps({"seed": seed, "status": "ok"}), flush=True)
+    except (OpenGliaError, OSError, MemoryError) as error:
+        reason = _reason(error)
+        print(json.dumps({"seed": seed, "status": "error", "reason": reason}), flush=True)
+        print(f"openglia: {reason}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with the machine or the benchmark, in a line."""
+    match error:
+        case OpenGliaError():
+            return str(error)
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror}; see that the machine has disk space and memory left"
+        case MemoryError():
+            return "there is not enough memory to prepare the simulation; raise limits.memory_mb"
+    return f"a bug of OpenGLIA: {type(error).__name__}: {error}"
 
 
 def _load_numpy(scheduler: str) -> None:
@@ -94,33 +113,38 @@ def _run_seed(
     times: ExecutionTimes,
     log: Log,
 ) -> dict[str, str] | None:
-    """Simulate one seed in a child; return the failure, if any."""
+    """Simulate one seed in a child; return the router's failure, if any.
+
+    Raises:
+        OpenGliaError: something else is wrong.
+    """
     folder = Path(job["output_dir"]) / f"seed_{seed}"
     folder.mkdir(exist_ok=True)
-    summary, failure = folder / "summary.json", folder / ".failure.json"
-    for left_over in (summary, failure):
-        left_over.unlink(missing_ok=True)
+    summary = folder / "summary.json"
+    summary.unlink(missing_ok=True)
     clock = shared()
     reading, writing = os.pipe()
+    hearing, telling = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _child(job, seed, trace_file, folder, failure, cluster, limits, times, clock, writing)
+        os.close(hearing)
+        _child(job, seed, trace_file, folder, cluster, limits, times, clock, writing, telling)
     os.close(writing)
+    os.close(telling)
     try:
         status = _wait(child, reading, limits, clock, log)
     except RouterFailureError as error:
         return _failure(error.rule, error.reason)
+    else:
+        failure = _heard(hearing)
     finally:
         os.close(reading)
-    if failure.exists():
-        found: dict[str, str] = json.loads(failure.read_text())
-        failure.unlink()
-        return found
-    if status == 0 and summary.exists():
-        return None
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 1:
-        raise OpenGliaError(f"seed {seed} could not be simulated; the line before says why")
+        os.close(hearing)
+    if failure and failure["rule"] == HARNESS:
+        raise OpenGliaError(failure["reason"])
+    if failure or (status == 0 and summary.exists()):
+        return failure
     how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "an exit of its own"
     return _failure("crash", f"the process of the simulation ended by {how}")
 
@@ -183,23 +207,33 @@ def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> i
     return status
 
 
+def _heard(hearing: int) -> dict[str, str] | None:
+    """The failure that the child told, if it did."""
+    os.set_blocking(hearing, False)  # what the router started may hold the other end
+    with suppress(BlockingIOError, ValueError):
+        found = json.loads(os.read(hearing, 1 << 16))
+        if isinstance(found, dict) and found.keys() == {"rule", "reason", "detail"}:
+            return {key: str(value) for key, value in found.items()}
+    return None
+
+
 def _child(
     job: dict[str, Any],
     seed: int,
     trace_file: Path,
     folder: Path,
-    failure: Path,
     cluster: Cluster,
     limits: Limits,
     times: ExecutionTimes,
     clock: Clock,
     output: int,
+    telling: int,
 ) -> NoReturn:
     """Simulate, write, and leave without returning to the parent's code."""
-    ours = os.fdopen(os.dup(2), "w")
     os.dup2(output, 1)
     os.dup2(output, 2)
-    status = 0
+    status = FAILED
+    doing = "prepare"
     try:
         _limit_memory(limits.memory_mb)
         gc.set_threshold(GARBAGE)
@@ -209,6 +243,7 @@ def _child(
         if numpy := sys.modules.get("numpy"):
             numpy.random.seed(seed)
         with vidur_modules():
+            doing = "simulate"
             clock[0] = perf_counter()  # a router's file may hang while it is imported, too
             router = resolve(job["scheduler"])
             clock[0] = 0.0
@@ -221,28 +256,36 @@ def _child(
                 limits=limits,
                 clock=clock,
             )
-        simulation.write(folder, seed, csv=job.get("request_metrics", True))
         sys.stdout.flush()
-    except RouterFailureError as error:
-        write_json(failure, _failure(error.rule, error.reason, error.detail))
-        status = FAILED
-    except OpenGliaError as error:
-        print(f"openglia: {error}", file=ours, flush=True)
-        status = 1
-    except MemoryError:
-        reason = f"the simulation needed more than {limits.memory_mb} MB"
-        write_json(failure, _failure("memory", reason))
-        status = FAILED
+        doing = "write"
+        simulation.write(folder, seed, csv=job.get("request_metrics", True))
+        status = 0
     except BaseException as error:
-        lines = traceback.format_exc().splitlines()[-DETAIL_LINES:]
-        write_json(failure, _failure("crash", f"{type(error).__name__}: {error}", "\n".join(lines)))
-        status = FAILED
+        failure = _classify(error, doing, limits)
+        os.write(telling, json.dumps(failure).encode())
     finally:
         os._exit(status)
 
 
+def _classify(error: BaseException, doing: str, limits: Limits) -> dict[str, str]:
+    """Whose failure it is. Where none of the router's code ran, it is not the router's."""
+    if isinstance(error, RouterFailureError):
+        return _failure(error.rule, error.reason, error.detail)
+    if isinstance(error, OpenGliaError):
+        return _failure(HARNESS, _reason(error))
+    if isinstance(error, Exception) and doing == "prepare":
+        return _failure(HARNESS, _reason(error))
+    if isinstance(error, OSError) and doing == "write":
+        return _failure(HARNESS, _reason(error))
+    if isinstance(error, MemoryError):
+        return _failure("memory", f"the simulation needed more than {limits.memory_mb} MB")
+    detail = "".join(traceback.format_exception(error)).splitlines()[-DETAIL_LINES:]
+    return _failure("crash", f"{type(error).__name__}: {error}", "\n".join(detail))
+
+
 def _failure(rule: str, reason: str, detail: str = "") -> dict[str, str]:
-    return {"rule": rule, "reason": " ".join(reason.split()), "detail": detail}
+    """Of bounded length: a pipe holds it whole."""
+    return {"rule": rule, "reason": " ".join(reason.split())[:SAID], "detail": detail[-SAID:]}
 
 
 def _limit_memory(megabytes: int) -> None:

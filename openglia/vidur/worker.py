@@ -89,6 +89,7 @@ def main() -> int:
     try:
         return work_off(Job.read(Path(sys.argv[1])))
     except OpenGliaError as error:
+        print(json.dumps({"status": "error", "reason": str(error)}), flush=True)
         print(f"openglia.vidur.worker: {error}", file=sys.stderr)
         return error.exit_status
 

@@ -14,6 +14,7 @@ from openglia import files
 from openglia.benchmark import baselines, evaluation, simulation
 from openglia.benchmark.evaluation import choose_simulator, evaluate, measure
 from openglia.benchmark.tables import evaluation_table
+from openglia.benchmark.trace import HEADER
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256, write_atomically
 
@@ -106,19 +107,64 @@ def test_endless_router_runs_out_of_time(tiny, router):
     assert (line["status"], line["rule"]) == ("failed", "timeout")
 
 
-def test_crash_of_the_simulator_is_no_score(tiny, monkeypatch):
+def test_crash_of_the_simulator_is_not_the_routers(tiny, router, monkeypatch):
     monkeypatch.setitem(simulation.WORKERS, "embedded", "openglia.no_such_worker")
-    line = evaluate("builtin:llq", tiny).to_json()
-    assert (line["status"], line["rule"]) == ("failed", "crash")
-    assert "exit status 1" in line["reason"]
-    assert "no_such_worker" in line["detail"]
+    with pytest.raises(OpenGliaError, match=r"benchmark tiny: .* exit status 1 .*no_such_worker"):
+        evaluate(router("first"), tiny)
 
 
-def test_worker_that_writes_nothing_is_no_score(tiny, monkeypatch):
+def test_worker_that_writes_nothing_is_not_the_routers(tiny, router, monkeypatch):
     monkeypatch.setitem(simulation.WORKERS, "embedded", "this")  # the Zen of Python, status 0
-    line = evaluate("builtin:llq", tiny).to_json()
-    assert (line["status"], line["rule"]) == ("failed", "crash")
-    assert "without a result" in line["reason"]
+    with pytest.raises(OpenGliaError, match=r"benchmark tiny, seed 0: .* without a result"):
+        evaluate(router("first"), tiny)
+
+
+@pytest.mark.parametrize("scheduler", ["first", "builtin:llq"])
+def test_no_request_in_a_seed_is_the_benchmarks_fault(tiny, router, scheduler):
+    scheduler = scheduler if ":" in scheduler else router(scheduler)
+    with pytest.raises(
+        UsageError, match=r"benchmark tiny: no request arrives in 1e-06 s with seed"
+    ):
+        evaluate(scheduler, replace(tiny, duration=1e-6))
+
+
+def test_a_trace_without_requests_is_not_the_routers_fault(tiny, router, tmp_path, monkeypatch):
+    """Such as an earlier version kept in its cache."""
+    empty = tmp_path / "empty.csv"
+    empty.write_text(f"{HEADER}\n")
+    monkeypatch.setattr(evaluation, "_trace", lambda *_: empty)
+    with pytest.raises(OpenGliaError, match=r"benchmark tiny, seed \d: the trace .*empty.csv"):
+        evaluate(router("first"), tiny, jobs=1)
+
+
+def test_a_process_that_cannot_start_is_not_the_routers_fault(tiny, router, monkeypatch):
+    monkeypatch.setattr(simulation.worker_fence, "command", lambda *_, **__: ["/nowhere/python"])
+    with pytest.raises(OpenGliaError, match=r"could not be started \(No such file or directory\)"):
+        evaluate(router("first"), tiny)
+
+
+def test_a_process_that_the_kernel_killed_for_memory_is_not_the_routers_fault(
+    tiny, router, monkeypatch
+):
+    """A process that was killed is the router's failure, unless the kernel counts one more."""
+    monkeypatch.setattr(evaluation, "broken_rule", lambda *_: None)
+    path = Path(router("raises"))
+    text = path.read_text().replace("raise ValueError", "os.kill(os.getpid(), 9)  #")
+    path.write_text(f"import os\n{text}")
+    monkeypatch.setattr(simulation, "oom_kills", lambda: 3)
+    assert evaluate(str(path), tiny, seeds=[0]).failure.rule == "crash"
+    counts = iter((3, 4))
+    monkeypatch.setattr(simulation, "oom_kills", lambda: next(counts))
+    with pytest.raises(OpenGliaError, match=r"tiny, seed 0: the machine's memory ran out"):
+        evaluate(str(path), tiny, seeds=[0])
+
+
+def test_a_crash_of_the_yardstick_is_never_its_failure(tiny, monkeypatch):
+    failure = simulation.Failure(rule="crash", reason="ended by signal 11", seed=1)
+    monkeypatch.setattr(simulation, "_failure", lambda *_: failure)
+    monkeypatch.setitem(simulation.WORKERS, "embedded", "openglia.no_such_worker")
+    with pytest.raises(OpenGliaError, match="benchmark tiny, seed 1: ended by signal 11"):
+        measure("builtin:llq", tiny)
 
 
 def test_earlier_results_are_removed_and_nothing_else(tiny, router, tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from openglia.benchmark import simulation
 from openglia.benchmark.bootstrap import bootstrap_interval
 from openglia.benchmark.loading import load_benchmark
 from openglia.cli import main
@@ -261,6 +262,19 @@ def test_a_scheduler_is_recorded_as_its_file_is(served, tmp_path, capsys):
     assert main(words) == 3
     assert json.loads(capsys.readouterr().out)["reason"].endswith("save it as UTF-8")
     assert len(record.records) == 1
+
+
+def test_what_is_not_the_candidates_failure_is_not_recorded(served, monkeypatch):
+    record, evaluator = served
+    answer, _ = score(STUB_SOURCE, duration=1e-6)
+    assert answer["rule"] == "refused"
+    assert "no request arrives" in answer["reason"]
+    assert not evaluator.trouble
+    monkeypatch.setitem(simulation.WORKERS, "embedded", "openglia.no_such_worker")
+    answer, _ = score(STUB_SOURCE, duration=2.0)
+    assert answer["rule"] == "harness"
+    assert evaluator.trouble == [answer["reason"]]
+    assert not record.records
 
 
 def test_a_client_that_hangs_up_stops_its_evaluation(served):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.benchmark.trace import HEADER
 from openglia.paths import ROOT
 from openglia.simulator.results import REPLICA_COLUMNS, REQUEST_COLUMNS
 
@@ -58,6 +59,10 @@ def work(folder: Path, source: str, seeds=(0, 1), resolution=None, **limits):
         "resolution": resolution,
     }
     (folder / "job.json").write_text(json.dumps(job))
+    return start(folder)
+
+
+def start(folder: Path):
     return subprocess.run(
         [sys.executable, "-P", "-m", "openglia.simulator.worker", str(folder / "job.json")],
         env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
@@ -216,3 +221,36 @@ def test_output_without_end_does_not_keep_a_seed_alive(tmp_path):
     assert process.returncode == 3, process.stderr
     failure = json.loads((tmp_path / "out" / "failure.json").read_text())
     assert failure["reason"] == "one seed took more than 0.5 s"
+
+
+def test_what_is_wrong_before_the_router_runs_is_not_its_failure(tmp_path):
+    traces = {
+        "columns": "arrived_at,num_prefill_tokens\n",
+        "order": f"{HEADER}\n2.0,1,1\n1.0,1,1\n",
+    }
+    for name, trace in traces.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        work(folder, "builtin:llq", seeds=(7,))
+        (folder / "7.csv").write_text(trace)
+        process = start(folder)
+        assert process.returncode == 1
+        last = json.loads(process.stdout.splitlines()[-1])
+        assert (last["seed"], last["status"]) == (7, "error")
+        assert "trace" in last["reason"]
+        assert process.stderr == f"openglia: {last['reason']}\n"
+        assert not (folder / "out" / "failure.json").exists()
+
+
+def test_an_exit_status_of_the_routers_making_says_nothing_about_the_machine(tmp_path):
+    process = work(tmp_path, HEAD + "        os._exit(1)", seeds=(7,))
+    assert process.returncode == 3
+    assert json.loads((tmp_path / "out" / "failure.json").read_text())["rule"] == "crash"
+
+
+def test_a_failure_of_any_length_is_told(tmp_path):
+    process = work(tmp_path, HEAD + "        raise ValueError('\\0' * 10**6)", seeds=(7,))
+    assert process.returncode == 3
+    failure = json.loads((tmp_path / "out" / "failure.json").read_text())
+    assert failure["rule"] == "exception"
+    assert len(failure["reason"]) <= 4096

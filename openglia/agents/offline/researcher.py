@@ -110,7 +110,7 @@ class Researcher:
             if measured.get("rule") == "refused":
                 self._over = str(measured.get("reason"))
                 return
-            trouble = trouble + 1 if measured.get("rule") == "no result" else 0
+            trouble = trouble + 1 if measured.get("rule") in ("no result", "harness") else 0
             search.tell(trial, shelltalk.score(measured))
             self.notebook.note(trial, measured)
             if trouble == TROUBLE:
