@@ -1,6 +1,6 @@
 """What the discovery loop is given, and what it gives back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -35,6 +35,30 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Used:
+    """What a run that goes on had used before, of its limits; evaluations are on record."""
+
+    tokens: int = 0
+    seconds: float = 0.0
+    rounds: int = 0  # accounts given; all but the first are refinements
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """Tokens that one agent used, as its provider counts them."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0  # of the input, read from the provider's cache
+
+    @property
+    def total(self) -> int:
+        """Input and output tokens together."""
+        return self.input_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
 class Patience:
     """How long provider trouble is borne."""
 
@@ -62,25 +86,13 @@ class Experiment:
     # OPENGLIA_RUN_ID and OPENGLIA_EVALUATOR. Nothing is inherited besides.
     environment: Mapping[str, str]
     limits: Limits = field(default_factory=Limits)
+    used: Used = field(default_factory=Used)  # of the limits, by earlier processes of the run
+    # Told after each call of a model what each agent has used since the start, and the rounds.
+    spent: Callable[[Mapping[str, Usage], int], None] | None = None
     seed: int = 0  # of the offline model
     resume: bool = False  # continue with the histories in ``run_dir``
     command_timeout: float = 1800.0  # seconds of wall time of one shell command, below an hour
     patience: Patience = field(default_factory=Patience)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """Tokens that one agent used, as its provider counts them."""
-
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0  # of the input, read from the provider's cache
-
-    @property
-    def total(self) -> int:
-        """Input and output tokens together."""
-        return self.input_tokens + self.output_tokens
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,9 +74,12 @@ async def _discover(experiment: Experiment, redact: Redactor) -> Outcome:
     return outcome
 
 
-async def _converse(session: "Session") -> None:
+async def _converse(session: "Session", rounds: int) -> None:
+    """Let the agents talk; ``rounds`` were finished before the run went on."""
+    if rounds:
+        session.budget.before_refinement(rounds - 1)
     await session.begin()
-    refinements = 0
+    refinements = rounds
     while True:
         verdict = await session.review()
         if verdict is not None and verdict.content:
@@ -93,8 +96,12 @@ async def _ending(
     from openglia.agents.turns import TurnFailed
 
     outcome = Outcome(status="completed", reason=None, account="", usage={})
+    seconds = session.budget.seconds_left
+    if seconds == 0:
+        return replace(outcome, status="limit", reason=session.budget.time_reason())
     try:
-        ended = await _until(_converse(session), experiment.limits.time_limit, interruption)
+        conversation = _converse(session, experiment.used.rounds)
+        ended = await _until(conversation, seconds, interruption)
     except LimitReached as limit:
         return replace(outcome, status="limit", reason=str(limit))
     except TurnFailed as failure:

@@ -1,7 +1,7 @@
 """The two agents of a run with all that is kept of them, and what they are told."""
 
 from openglia.agents.experiment import Experiment
-from openglia.agents.limits import Budget
+from openglia.agents.limits import Budget, left
 from openglia.agents.prompts import prompt
 from openglia.agents.provider import Agents
 from openglia.agents.redaction import Redactor
@@ -17,7 +17,7 @@ class Session:
     """One discovery under way."""
 
     def __init__(self, experiment: Experiment, agents: Agents, redactor: Redactor) -> None:
-        self.budget = Budget(experiment.limits, experiment.record, agents.usage)
+        self.budget = Budget(experiment.limits, experiment.record, agents.usage, experiment.used)
         self.account = ""  # the last one that the Researcher gave
         self.rounds = 0  # accounts given
         self.warnings: list[str] = []
@@ -29,23 +29,26 @@ class Session:
         self._journals = []
         turns = []
         for agent in (agents.researcher, agents.supervisor):
-            journal = Journal(self._trace, agent, self.budget)
+            journal = Journal(self._trace, agent, self.budget, self._tell_spent)
             agent.tool_runner_hooks = journal.hooks()
             self._journals.append(journal)
             turns.append(Turns(agent, journal, experiment.patience))
         self._researcher, self._supervisor = turns
+        # Before anything may end the discovery, which saves the histories.
+        self._loaded = experiment.resume and self._load()
 
     async def begin(self) -> None:
         """The first account: from the problem, or from where an earlier process was."""
-        if self._experiment.resume and self._load():
+        if self._loaded:
+            record = self._experiment.record
             message = prompt(
                 "resume",
-                record=self._experiment.record.summary_for_supervisor(),
-                evaluations=self.budget.evaluations_left(),
+                record=record.summary_for_supervisor(),
+                left=left(self.budget.limits, self.budget.used, record.evaluations_used),
             )
             self._gave(await self._researcher.go_on(message))
             return
-        limit = self._experiment.limits.time_limit
+        limit = self.budget.seconds_left
         environment = self._experiment.environment
         message = prompt(
             "task",
@@ -65,7 +68,7 @@ class Session:
                 "review_again" if known else "review",
                 account=self.account,
                 record=self._experiment.record.summary_for_supervisor(),
-                round=self.rounds,
+                round=self.budget.used.rounds + self.rounds,
                 **({} if known else {"problem": self._experiment.problem.strip()}),
             )
         )
@@ -109,6 +112,11 @@ class Session:
     def _gave(self, account: str) -> None:
         self.account = account
         self.rounds += 1
+        self._tell_spent()
+
+    def _tell_spent(self) -> None:
+        if self._experiment.spent is not None:
+            self._experiment.spent(self._agents.usage(), self.rounds)
 
     def _load(self) -> bool:
         """Load both histories; False if the Researcher has none, so that it starts afresh."""

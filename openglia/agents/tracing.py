@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,13 @@ class _RedactedFile(FileTransport):
 class Journal:
     """One agent's transcript and history, and the state from which its turn can be repeated."""
 
-    def __init__(self, trace: Trace, agent: Any, budget: Budget) -> None:
+    def __init__(
+        self, trace: Trace, agent: Any, budget: Budget, after_call: Callable[[], None]
+    ) -> None:
         self._trace = trace
         self._agent = agent
         self._budget = budget
+        self._after_call = after_call
         self._name: str = agent.name
         self._saved_at = 0.0
         # The history and the messages that the last call of the model was made with.
@@ -141,6 +144,7 @@ class Journal:
         self._budget.before_call(by_researcher=self._name == RESEARCHER)
 
     async def _after_llm_call(self, _runner: ToolRunner, message: PromptMessageExtended) -> None:
+        self._after_call()
         parts = [message.all_text().strip()]
         for call in (message.tool_calls or {}).values():
             parts.append(_fenced(_shown_call(call.params.name, call.params.arguments), "sh"))

@@ -43,7 +43,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="around the agents' commands (default: %(default)s)",
     )
     parser.add_argument(
-        "--resume", type=Path, metavar="RUN_DIR", help="go on with a run, its record and histories"
+        "--resume",
+        type=Path,
+        metavar="RUN_DIR",
+        help="go on with a run: its record, histories and what is left of its limits",
     )
     parser.epilog = (
         "Exit status: 0 the run completed or reached a limit, 1 it failed, 130 it was interrupted. "

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from openglia import paths
+from openglia.agents.limits import left
 from openglia.benchmark.tables import comparison_table, markdown
 from openglia.files import read_handed_over
 from openglia.runs.results import on_evaluation_seeds
@@ -11,7 +12,7 @@ from openglia.runs.solution import verdict
 from openglia.runs.verification import Say
 
 if TYPE_CHECKING:
-    from openglia.agents.experiment import Outcome
+    from openglia.agents.experiment import Outcome, Used
     from openglia.runs.conduct import Options
     from openglia.runs.folder import RunFolder
     from openglia.runs.record import Record
@@ -44,6 +45,12 @@ def introduce(
     say(f"sandbox {sandbox.name}: {sandbox.why}")
     if sandbox.warning:
         say(f"!! {sandbox.warning}")
+
+
+def go_on(options: "Options", record: "Record", used: "Used", say: Say) -> None:
+    """Say what a resumed run has left: its limits are the run's, not this process's."""
+    rest = left(options.limits, used, record.evaluations_used)
+    say(f"left of the run's limits: {rest}; --max-tokens and its like name new ones")
 
 
 def problem(results: Mapping[str, Any]) -> str:

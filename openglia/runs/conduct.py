@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record
 from openglia.runs.results import UNFINISHED, Results, load, on_evaluation_seeds, save, warn
+from openglia.runs.spending import Spending, used
 from openglia.runs.verification import Say, fill_ratios
 
 LOCK = paths.CACHE / "run.lock"
@@ -55,8 +56,10 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
         os.chdir(paths.ROOT)  # a stray .env of the caller's folder must not configure the agents
         snapshot = tree.snapshot()
         folder, results = beginning.begin(options, chosen, snapshot)
-        announcements.introduce(folder, options, chosen, results, say)
         record = Record(folder)
+        announcements.introduce(folder, options, chosen, results, say)
+        if options.resume is not None:
+            announcements.go_on(options, record, used(results, record), say)
         begun = time.monotonic() - float(results["elapsed_seconds"])
         problem: Exception | None = None
         try:
@@ -139,7 +142,8 @@ def _discover(
         simulator=results["simulator"],
         max_evaluations=options.limits.max_evaluations,
     )
-    begun = time.monotonic()
+    before = used(results, record)
+    spending = Spending(folder, results, before)
     try:
         with evaluator:
             layout = Layout(scratch=folder.scratch, socket_dir=evaluator.folder, root=paths.ROOT)
@@ -158,13 +162,16 @@ def _discover(
                 layout=layout,
                 environment=chosen.environment(layout, variables),
                 limits=options.limits,
+                used=before,
+                spent=spending.save,
                 seed=options.seed,
                 resume=options.resume is not None,
             )
-            return asyncio.run(_awaited(begin_discovery(experiment)))
+            outcome = asyncio.run(_awaited(begin_discovery(experiment)))
+            spending.keep(outcome.usage, outcome.rounds)
+            return outcome
     finally:
-        spent = results["timings"].get("discovery", 0.0) + time.monotonic() - begun
-        results["timings"]["discovery"] = round(spent, 3)
+        spending.keep_time()
         for line in evaluator.trouble:
             warn(results, line)
 
@@ -184,15 +191,9 @@ def _ended(status: Any, reason: str) -> Outcome:
 
 
 def _keep(results: Results, outcome: Outcome) -> None:
-    """Add how the discovery ended; a resumed run's tokens come on top of those before."""
+    """Add how the discovery ended."""
     results["outcome"] = {"status": outcome.status, "reason": outcome.reason}
-    results["rounds"] = results.get("rounds", 0) + outcome.rounds
     results["account"] = outcome.account or results["account"]
-    for agent, usage in outcome.usage.items():
-        before = results["usage"].get(agent, {})
-        results["usage"][agent] = {
-            key: before.get(key, 0) + value for key, value in asdict(usage).items()
-        }
     for line in outcome.warnings:
         warn(results, line)
 

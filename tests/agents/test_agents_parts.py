@@ -9,8 +9,8 @@ from string import Template
 import pytest
 from conftest import Record
 
-from openglia.agents.experiment import Limits, Usage
-from openglia.agents.limits import CLOSING_CALLS, Budget, LimitReached
+from openglia.agents.experiment import Limits, Usage, Used
+from openglia.agents.limits import CLOSING_CALLS, Budget, LimitReached, left
 from openglia.agents.models import PROVIDERS, choose
 from openglia.agents.prompts import prompt
 from openglia.agents.redaction import Redactor, redactor
@@ -202,6 +202,12 @@ class TestBudget:
         budget.before_call(by_researcher=True)
         budget.after_round(0)
         assert budget.evaluations_left() == "unlimited"
+
+    def test_what_is_left(self):
+        limits = Limits(max_evaluations=None, max_refinements=1, max_tokens=2000, time_limit=90)
+        assert left(limits, Used(tokens=2500, seconds=30), 7) == (
+            "evaluations unlimited, refinements 1 of 1, tokens 0 of 2,000, time 0:01:00 of 0:01:30"
+        )
 
 
 def test_the_light_modules_do_not_import_fast_agent():

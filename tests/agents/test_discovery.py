@@ -9,7 +9,7 @@ import pytest
 from conftest import PLANTED_KEY
 from stand_in import Reply, StandIn, fail, run, say, verdict
 
-from openglia.agents.experiment import Limits, Patience
+from openglia.agents.experiment import Limits, Patience, Used
 from openglia.agents.redaction import Redactor
 
 POOR = verdict("POOR", "What did you measure?", needs_improvement=True)
@@ -321,6 +321,57 @@ def test_a_resumed_run_without_histories_starts_afresh(lab):
     with StandIn() as server:
         assert lab.discover(server, resume=True).status == "completed"
     assert "Route $requests" in json.dumps(server.of("researcher")[0])
+
+
+@pytest.mark.parametrize(
+    ("limits", "used", "reason", "calls"),
+    [
+        (Limits(max_tokens=500), Used(tokens=390), "token limit is reached (500 of 500)", 1),
+        (Limits(max_tokens=500), Used(tokens=500), "token limit is reached (500 of 500)", 0),
+        (Limits(time_limit=60), Used(seconds=60), "time limit is reached (60 s)", 0),
+        (Limits(time_limit=60), Used(seconds=61), "time limit is reached (60 s)", 0),
+        (Limits(time_limit=60), Used(seconds=58.5), "time limit is reached (60 s)", None),
+        # One account and its first refinement were given; going on gives the second.
+        (Limits(max_refinements=2), Used(rounds=2), "refinements are used up (2)", 1),
+        (Limits(max_refinements=2), Used(rounds=3), "refinements are used up (2)", 0),
+    ],
+)
+def test_a_limit_is_the_runs_and_not_that_of_a_resume(lab, limits, used, reason, calls):
+    with StandIn([say("First account.")]) as server:
+        lab.discover(server)
+    history = json.loads(lab.read("researcher.json"))["messages"]
+    replies = [run("sleep 600")] if calls is None else [say("Second account.")]
+    with StandIn(replies, [POOR]) as server:
+        outcome = lab.discover(server, resume=True, limits=limits, used=used)
+
+    assert outcome.status == "limit"
+    assert reason in outcome.reason
+    assert outcome.account == ("Second account." if calls else "First account.")
+    assert json.loads(lab.read("researcher.json"))["messages"][: len(history)] == history
+    if calls is not None:
+        assert len(server.of("researcher")) == calls
+
+
+def test_a_resumed_agent_is_told_what_is_left(lab):
+    lab.record.evaluations_used = 50
+    with StandIn() as server:
+        lab.discover(server)
+    with StandIn() as server:
+        used = Used(tokens=4_000_000, seconds=3600, rounds=2)
+        lab.discover(server, resume=True, used=used)
+    assert (
+        "evaluations 150 of 200, refinements 4 of 5, tokens 1,000,000 of 5,000,000, "
+        "time 3:00:00 of 4:00:00" in json.dumps(server.of("researcher")[0])
+    )
+
+
+def test_what_is_spent_is_told_after_each_call(lab, protocol):
+    told = []
+    with StandIn([run("true"), say("Account.")]) as server:
+        lab.discover(server, protocol, spent=lambda usage, rounds: told.append((usage, rounds)))
+    tokens = [sum(agent.total for agent in usage.values()) for usage, _ in told]
+    assert tokens == [110, 220, 220, 330]  # the third is that of the finished account
+    assert [rounds for _, rounds in told] == [0, 0, 1, 1]
 
 
 def test_stray_settings_do_not_reach_fast_agent(lab, monkeypatch):

@@ -1,6 +1,7 @@
 """Conducts a run whose discovery is a script: ``python scripted.py STEP ...``.
 
-Steps: evaluate=POLICY, partial=SEEDS, other-benchmark, scribble, hang, raise, failed, limit.
+Steps: spend=TOKENS, evaluate=POLICY, partial=SEEDS, other-benchmark, scribble, hang, raise,
+failed, limit.
 """
 
 import asyncio
@@ -46,6 +47,7 @@ async def command(experiment, *words):
 
 
 async def discover(experiment) -> Outcome:
+    print(f"used {experiment.used}", flush=True)
     usage = {"researcher": Usage(calls=1, input_tokens=10, output_tokens=5)}
     account = "I tried **things**."
     for step in sys.argv[1:]:
@@ -56,6 +58,8 @@ async def discover(experiment) -> Outcome:
             await command(experiment)
         elif verb == "partial":
             await command(experiment, "--seeds", value)
+        elif verb == "spend":
+            experiment.spent({"researcher": Usage(calls=1, output_tokens=int(value))}, 2)
         elif verb == "other-benchmark":
             await command(experiment, "--benchmark", "paper")
         elif verb == "hang":

@@ -144,7 +144,7 @@ def test_killed_then_finished(project, moment):
 
 
 def test_two_runs_at_once_and_resume(project):
-    first = project.start("scripted.py", "evaluate=one", "hang")
+    first = project.start("scripted.py", "evaluate=one", "spend=700", "hang")
     wait_for(first, "step hang")
     status, output = project.run("scripted.py", "evaluate=spread")
     assert status != 0
@@ -158,7 +158,15 @@ def test_two_runs_at_once_and_resume(project):
     status, output = project.run("scripted.py", "evaluate=spread", RESUME=str(run))
     assert status == 0, output
     assert project.runs() == [run]
-    assert [record["number"] for record in records_of(run)] == [1, 2]
+    # What the killed process spent counts: the limits are the run's.
+    assert "evaluations 19 of 20, refinements 4 of 5, tokens 4,999,300 of 5,000,000" in output
+    assert "used Used(tokens=700, seconds=" in output
+    assert "seconds=0.0" not in output
+    records = records_of(run)
+    assert [record["number"] for record in records] == [1, 2]
     results = results_of(run)
+    assert results["usage"]["researcher"]["calls"] == 2
+    assert results["usage"]["researcher"]["output_tokens"] == 705
+    assert results["timings"]["discovery"] >= records[-1]["elapsed_seconds"]
     assert results["status"] == "completed"
     assert len(results["resumed"]) == 1

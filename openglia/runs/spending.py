@@ -1,0 +1,59 @@
+"""What a run spends of its limits, kept while it goes on: they are the run's, not a process's."""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import asdict
+
+from openglia.agents.experiment import Usage, Used
+from openglia.errors import OpenGliaError
+from openglia.runs.folder import RunFolder
+from openglia.runs.record import Record
+from openglia.runs.results import Results, save
+
+
+def used(results: Results, record: Record) -> Used:
+    """What the run's earlier processes spent; of a killed one, what it came to keep."""
+    counted = (
+        usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
+        for usage in results["usage"].values()
+    )
+    measured = max((r["elapsed_seconds"] for r in record.records), default=0.0)
+    return Used(
+        tokens=sum(counted),
+        seconds=max(results["timings"].get("discovery", 0.0), measured),
+        rounds=results.get("rounds", 0),
+    )
+
+
+class Spending:
+    """Adds what this process spends to what the run had spent before."""
+
+    def __init__(self, folder: RunFolder, results: Results, before: Used) -> None:
+        self._folder = folder
+        self._results = results
+        self._before = before
+        self._usage_before = deepcopy(results["usage"])
+        self._begun = time.monotonic()
+
+    def keep(self, usage: Mapping[str, Usage], rounds: int) -> None:
+        """Note tokens, rounds and time since the start of this process."""
+        for agent, spent in usage.items():
+            before = self._usage_before.get(agent, {})
+            self._results["usage"][agent] = {
+                key: before.get(key, 0) + value for key, value in asdict(spent).items()
+            }
+        self._results["rounds"] = self._before.rounds + rounds
+        self.keep_time()
+
+    def keep_time(self) -> None:
+        """Note the time since the start of this process."""
+        spent = self._before.seconds + time.monotonic() - self._begun
+        self._results["timings"]["discovery"] = round(spent, 3)
+
+    def save(self, usage: Mapping[str, Usage], rounds: int) -> None:
+        """Note it and save it, for the case that the process is killed."""
+        self.keep(usage, rounds)
+        with suppress(OpenGliaError):  # what is wrong with the folder is said when the run ends
+            save(self._folder, self._results)
