@@ -1,11 +1,13 @@
 """Benchmarks from YAML files. ``environment/benchmarks/README.md`` documents the keys."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 from openglia.benchmark.definition import BASELINES, Benchmark, Cluster, Limits, ReplicaScheduler
+from openglia.benchmark.length_copies import adopt
 from openglia.benchmark.schema import Section, Variants, read_mapping
 from openglia.benchmark.seeds import parse_seeds
 from openglia.benchmark.workload_schema import VARIANTS as WORKLOAD_VARIANTS
@@ -25,13 +27,18 @@ def available() -> list[str]:
     return sorted(path.stem for path in BENCHMARKS.glob("*.yaml"))
 
 
+def is_path(name_or_path: str) -> bool:
+    """Whether it is a file's path, and not the name of a benchmark that ships."""
+    return name_or_path.endswith((".yaml", ".yml"))
+
+
 def load_benchmark(name_or_path: str) -> Benchmark:
     """Read and check a benchmark.
 
     Raises:
         UsageError: there is no such benchmark, or its file is not valid; names file and key.
     """
-    if name_or_path.endswith((".yaml", ".yml")):
+    if is_path(name_or_path):
         path = Path(name_or_path)
         if not os.path.isfile(path):  # noqa: PTH113  # False also for a name that is too long
             raise UsageError(f"no benchmark file {path}")
@@ -42,7 +49,41 @@ def load_benchmark(name_or_path: str) -> Benchmark:
                 f"no benchmark {shown(name_or_path)}; there are {', '.join(available())} "
                 f"(or give the path of a .yaml file)"
             )
-    return _benchmark(path, Section(path, "", _read(path, ())))
+    benchmark = _benchmark(path, Section(path, "", _read(path, ())))
+    adopt(benchmark.workload, path.parent)
+    return benchmark
+
+
+def resolved(definition: Mapping[str, Any], origin: Path) -> Benchmark:
+    """The benchmark that ``asdict`` once made a mapping of; new keys take their defaults.
+
+    Raises:
+        UsageError: it is not valid; names ``origin`` and the key.
+    """
+    return _benchmark(origin, Section(origin, "", _spelled(definition)))
+
+
+def to_yaml(benchmark: Benchmark) -> str:
+    """A file that ``load_benchmark`` reads as this benchmark, whatever the file is called."""
+    import yaml
+
+    return yaml.safe_dump(
+        _spelled(asdict(benchmark)), sort_keys=False, allow_unicode=True, default_flow_style=None
+    )
+
+
+def _spelled(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition as a file has it: without what is not set, and what only a file's name says."""
+    lists = ("seeds", "held_out_seeds", "baselines")
+    found: dict[str, Any] = _pruned(definition)
+    found.pop("full_duration", None)
+    return {key: list(value) if key in lists else value for key, value in found.items()}
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _pruned(v) for k, v in value.items() if v not in (None, (), [])}
+    return [_pruned(item) for item in value] if isinstance(value, list) else value
 
 
 def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
@@ -54,12 +95,17 @@ def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(parent, str):
         raise UsageError(f"{path}: extends: must be a benchmark's name, not {shown(parent)}")
     places = (path.parent / f"{parent}.yaml", BENCHMARKS / f"{parent}.yaml")
-    base = next((place for place in places if os.path.isfile(place)), None)  # noqa: PTH113
+    found = [place for place in places if os.path.isfile(place)]  # noqa: PTH113
+    # A file that is called like the one that ships may extend that one.
+    others = [place for place in found if place.resolve() != path.resolve()]
+    base = next(iter(others or found), None)
     if base is None:
         raise UsageError(f"{path}: extends: there is no benchmark {shown(parent)}")
     if base.resolve() in [heir.resolve() for heir in (path, *heirs)]:
         raise UsageError(f"{path}: extends: {parent!r} extends this file in turn")
-    return _overlaid(_read(base, (path, *heirs)), own)
+    inherited = _read(base, (path, *heirs))
+    inherited.pop("name", None)
+    return _overlaid(inherited, own)
 
 
 def _overlaid(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +136,7 @@ def _outdated(base: dict[str, Any], own: dict[str, Any]) -> set[str]:
 
 
 def _benchmark(path: Path, top: Section) -> Benchmark:
+    called = _name(top) if top.has("name") else path.stem
     description = " ".join(top.text("description").split())
     cluster = _cluster(top.section("cluster"))
     duration = top.seconds("duration")
@@ -106,7 +153,7 @@ def _benchmark(path: Path, top: Section) -> Benchmark:
     limits = _limits(top.section("limits")) if top.has("limits") else Limits()
     top.done()
     return Benchmark(
-        name=path.stem,
+        name=called,
         description=description,
         cluster=cluster,
         duration=duration,
@@ -118,6 +165,13 @@ def _benchmark(path: Path, top: Section) -> Benchmark:
         baselines=baselines,
         limits=limits,
     )
+
+
+def _name(top: Section) -> str:
+    name = top.text("name")
+    if "/" in name or name.startswith(".") or not name.isprintable() or len(name) > 100:
+        raise top.error("name", f"must be a plain file name without its ending, not {shown(name)}")
+    return name
 
 
 def _seeds(top: Section, key: str) -> tuple[int, ...]:

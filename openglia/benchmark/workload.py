@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openglia.benchmark.definition import Benchmark
+from openglia.benchmark.length_copies import is_whole, kept
 from openglia.benchmark.length_file import Lengths, read_lengths
 from openglia.benchmark.trace import MICROSECONDS, Trace, to_csv
 from openglia.errors import OpenGliaError, UsageError
@@ -189,6 +190,8 @@ def _inflate(
 
 def _read_lengths(name: str, digest: str) -> Lengths:
     path = VIDUR / name
+    if not is_whole(path, digest) and is_whole(kept(digest), digest):
+        path = kept(digest)  # of a run whose folder has a copy
     if not path.exists():
         raise OpenGliaError(
             f"{path} is missing: this benchmark draws request lengths from a file in Vidur's "

@@ -65,8 +65,10 @@ def options(arguments: argparse.Namespace) -> "Options":
     from openglia.agents.experiment import Limits
     from openglia.agents.models import choose
     from openglia.benchmark.evaluation import choose_simulator
-    from openglia.benchmark.loading import load_benchmark
+    from openglia.benchmark.loading import is_path, load_benchmark
     from openglia.runs.conduct import Options
+    from openglia.runs.folder import existing
+    from openglia.runs.scored_on import restore
 
     before = _resumed(arguments.resume)
     simulator = arguments.simulator
@@ -77,12 +79,16 @@ def options(arguments: argparse.Namespace) -> "Options":
         for name, value in vars(arguments).items()
         if name in ("max_refinements", "max_evaluations", "time_limit", "max_tokens")
     }
+    benchmark_name = arguments.benchmark or _DEFAULT_BENCHMARK
+    if before and not arguments.benchmark:
+        benchmark = restore(existing(arguments.resume).path, before)
+    else:
+        benchmark = load_benchmark(benchmark_name)
     seed = arguments.seed
     return Options(
         choice=choose(arguments.model or before.get("model"), os.environ),
-        benchmark=load_benchmark(
-            arguments.benchmark or before.get("benchmark", {}).get("name", _DEFAULT_BENCHMARK)
-        ),
+        benchmark=benchmark,
+        benchmark_file=Path(benchmark_name).resolve() if is_path(benchmark_name) else None,
         simulator=choose_simulator(simulator),
         limits=Limits(**({**before.get("limits", {}), **named})),
         seed=seed if seed is not None else before.get("seed", 0),

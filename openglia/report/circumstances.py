@@ -91,11 +91,21 @@ def integrity_part(run: Run) -> Html:
     return join(parts)
 
 
+def _benchmark_argument(run: Run) -> str:
+    """What --benchmark takes to score on the same again."""
+    from openglia.runs.folder import RunFolder
+    from openglia.runs.scored_on import argument
+
+    if all(text(run.results, "benchmark", key) for key in ("name", "hash")):
+        return argument(RunFolder(run.folder), run.results)
+    return "paper"
+
+
 def provenance_part(run: Run) -> Html:
     """Versions, hashes and the commands that repeat the figures."""
     results = run.results
     folder = f"generated/{run.folder.name}"
-    benchmark = text(results, "benchmark", "name") or "paper"
+    benchmark = _benchmark_argument(run)
     commands = "\n".join(
         [
             "# verify the final router again on the held-out seeds",

@@ -8,13 +8,13 @@ kept in ``plots/measured.json``; it is measured again only when its key changes.
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_json
-from openglia.report.data import Run, at, number, per_seed, text
+from openglia.report.data import Run, at, per_seed, text
 
 FORMAT = 1
 SAMPLES = 240  # points in time over the benchmark's duration
@@ -84,22 +84,15 @@ def _kept(path: Path) -> Any:
 
 
 def _benchmark(run: Run) -> Any:
-    """The run's benchmark, provided that it is still the one that the run was scored on."""
-    from openglia.benchmark.loading import load_benchmark
+    """The benchmark that the run was scored on."""
+    from openglia.runs.scored_on import restore
 
-    name = text(run.results, "benchmark", "name")
-    if name is None:
+    if not all(text(run.results, "benchmark", key) for key in ("name", "hash")):
         raise NotMeasured("results.json does not name the benchmark")
     try:
-        benchmark = load_benchmark(name)
+        return restore(run.folder, run.results)
     except OpenGliaError as error:
         raise NotMeasured(str(error)) from error
-    shortened = number(run.results, "benchmark", "definition", "duration")
-    if shortened is not None and shortened != benchmark.duration:
-        benchmark = replace(benchmark, duration=shortened)
-    if text(run.results, "benchmark", "hash") != benchmark.hash:
-        raise NotMeasured(f"the benchmark {name} is not the one that the run was scored on")
-    return benchmark
 
 
 def _simulate(scheduler: str, benchmark: Any, seed: int, folder: Path) -> dict[str, Any]:

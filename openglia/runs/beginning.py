@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from openglia import __version__
 from openglia.errors import UsageError
-from openglia.runs import provenance, workspace
+from openglia.runs import provenance, scored_on, workspace
 from openglia.runs.folder import RunFolder, create, existing
 from openglia.runs.record import Record
 from openglia.runs.results import UNFINISHED, Results, load, now, save, warn
@@ -36,7 +36,7 @@ def begin(
         "started": now(),
         "ended": None,
         "elapsed_seconds": 0.0,
-        "benchmark": provenance.benchmark(options.benchmark),
+        "benchmark": provenance.benchmark(options.benchmark, options.benchmark_file),
         "simulator": options.simulator,
         "execution_times": None,
         "baselines": {},
@@ -53,6 +53,7 @@ def begin(
     }
     _describe(results, options, sandbox, snapshot)
     save(folder, results)
+    scored_on.keep(folder, options.benchmark)
     return folder, results
 
 
@@ -62,11 +63,13 @@ def _resume(
     assert options.resume is not None
     folder = existing(options.resume)
     results = load(folder)
-    if results["benchmark"]["hash"] != options.benchmark.hash:
+    recorded, named = results["benchmark"], options.benchmark
+    if (recorded["hash"], recorded["seeds"]) != (named.hash, list(named.seeds)):
         raise UsageError(
-            f"{folder.id} was scored on benchmark {results['benchmark']['name']} with hash "
-            f"{results['benchmark']['hash']}, which is now {options.benchmark.hash}: "
-            f"the scores do not compare; start a new run"
+            f"{folder.id} was scored on benchmark {recorded['name']} (hash {recorded['hash']}, "
+            f"{len(recorded['seeds'])} seeds) and not on {named.name} (hash {named.hash}, "
+            f"{len(named.seeds)} seeds): the scores do not compare; leave out --benchmark, or "
+            f"start a new run"
         )
     if results["simulator"] != options.simulator:
         raise UsageError(
@@ -74,6 +77,10 @@ def _resume(
             f"--simulator {results['simulator']}"
         )
     folder.remove_half_files()
+    if not folder.benchmark.exists():
+        scored_on.keep(folder, options.benchmark)
+    if line := scored_on.remark(results, options.benchmark):
+        warn(results, line)
     record = Record(folder)
     records = record.records
     workspace.prepare(record.source(records[-1]) if records else None)

@@ -15,7 +15,7 @@ from openglia.agents.models import Choice
 from openglia.benchmark.definition import Benchmark
 from openglia.errors import OpenGliaError
 from openglia.files import exclusive_lock
-from openglia.runs import announcements, beginning, finish
+from openglia.runs import announcements, beginning, finish, scored_on
 from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record
@@ -40,6 +40,7 @@ class Options:
     seed: int
     sandbox: str
     resume: Path | None = None
+    benchmark_file: Path | None = None  # absolute; None if the benchmark was named
 
 
 def conduct(options: Options, say: Say, discover: Discover | None = None) -> int:
@@ -218,8 +219,6 @@ def finish_killed(folder: RunFolder, say: Say) -> int:
     Raises:
         OpenGliaError: a run is under way, perhaps this one.
     """
-    from openglia.benchmark.loading import load_benchmark
-
     with _locked(), interrupts.handled():
         interrupts.hold()
         results = load(folder)
@@ -240,14 +239,14 @@ def finish_killed(folder: RunFolder, say: Say) -> int:
         say(f"{folder.id}: {record.evaluations_used} evaluations are on record")
         benchmark = None
         try:
-            found = load_benchmark(results["benchmark"]["name"])
-            if found.hash == results["benchmark"]["hash"]:
-                benchmark = found
+            benchmark = scored_on.restore(folder.path, results)
         except OpenGliaError as error:
-            warn(results, str(error))
-        if benchmark is None:
-            warn(results, "not verified: the benchmark is not the one that the run was scored on")
+            warn(results, f"not verified: {error}")
         else:
+            if line := scored_on.remark(results, benchmark):
+                warn(results, line)
+            if not folder.benchmark.exists():
+                scored_on.keep(folder, benchmark)
             try:
                 interrupts.release()
                 measure_start(folder, results, benchmark, say)

@@ -32,6 +32,11 @@ class RunFolder:
         return self.path / "candidates"
 
     @property
+    def benchmark(self) -> Path:
+        """What the run is scored on, resolved; results.json holds the same."""
+        return self.path / "benchmark.yaml"
+
+    @property
     def evaluations(self) -> Path:
         """The record, one JSON line per evaluation."""
         return self.path / "evaluations.jsonl"

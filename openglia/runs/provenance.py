@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from openglia import __version__, paths
@@ -55,13 +56,14 @@ def vidur() -> dict[str, Any]:
     }
 
 
-def benchmark(used: Benchmark) -> dict[str, Any]:
-    """The ``benchmark`` of results.json, fully resolved."""
+def benchmark(used: Benchmark, file: Path | None) -> dict[str, Any]:
+    """The ``benchmark`` of results.json, fully resolved; ``file`` if it was given as a path."""
     return {
         "name": used.name,
         "hash": used.hash,
         "seeds": list(used.seeds),
         "held_out_seeds": list(used.held_out_seeds),
+        "file": None if file is None else str(file),
         "definition": asdict(used),
     }
 

@@ -7,11 +7,10 @@ from openglia import paths
 from openglia.benchmark.baselines import measure_baselines
 from openglia.benchmark.definition import Benchmark
 from openglia.benchmark.evaluation import choose_simulator, evaluate
-from openglia.benchmark.loading import load_benchmark
 from openglia.benchmark.tables import comparison_table, markdown
 from openglia.errors import OpenGliaError
 from openglia.files import sha256
-from openglia.runs import verification
+from openglia.runs import scored_on, verification
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import load, on_evaluation_seeds, on_held_out_seeds
 from openglia.runs.solution import worse_line
@@ -27,10 +26,12 @@ def repeat(folder: RunFolder, simulator: str, say: Say) -> int:
     run; with others they are set side by side only.
 
     Raises:
-        OpenGliaError: the run has no final scheduler, or the benchmark has changed.
+        OpenGliaError: the run has no final scheduler, or its benchmark cannot be restored.
     """
     results = load(folder)
-    benchmark = _benchmark(results)
+    benchmark = scored_on.restore(folder.path, results)
+    if line := scored_on.remark(results, benchmark):
+        say(line)
     if results["final"] is None:
         raise OpenGliaError(f"{folder.id} has no final scheduler to verify; see {folder.solution}")
     try:
@@ -76,16 +77,6 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, list):
         return " to ".join(f"{bound:.3f}" for bound in value)
     return str(value)
-
-
-def _benchmark(results: Mapping[str, Any]) -> Benchmark:
-    benchmark = load_benchmark(results["benchmark"]["name"])
-    if benchmark.hash != results["benchmark"]["hash"]:
-        raise OpenGliaError(
-            f"the benchmark {benchmark.name} has changed since the run (hash {benchmark.hash}, "
-            f"then {results['benchmark']['hash']}); restore its file to verify the run"
-        )
-    return benchmark
 
 
 def _measure(benchmark: Benchmark, simulator: str, final: Any) -> dict[str, dict[str, Any]]:

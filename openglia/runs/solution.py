@@ -4,12 +4,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openglia import paths
 from openglia.benchmark.seeds import format_seeds
 from openglia.benchmark.tables import comparison_table, markdown
 from openglia.quantities import spelled
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import on_evaluation_seeds, on_held_out_seeds
+from openglia.runs.scored_on import argument, shown_path
 
 
 def render(folder: RunFolder, results: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
@@ -167,8 +167,11 @@ def _group(title: str, measured: Mapping[str, Mapping[str, Any]]) -> str:
 def _provenance(results: Mapping[str, Any]) -> str:
     benchmark, vidur = results["benchmark"], results["vidur"]
     final = results.get("final")
+    origin = f"hash `{benchmark['hash']}`"
+    if benchmark.get("file"):  # perhaps called like one that ships
+        origin += f", from the file `{benchmark['file']}`"
     lines = [
-        f"Benchmark `{benchmark['name']}` (hash `{benchmark['hash']}`), {results['simulator']} "
+        f"Benchmark `{benchmark['name']}` ({origin}), {results['simulator']} "
         f"simulator, execution times `{results['execution_times']}`. Mean response time over "
         f"seeds with its 90 % bootstrap interval; `to LLQ` is the ratio to LLQ on the same seeds."
     ]
@@ -190,10 +193,8 @@ def _bullets(lines: Sequence[str]) -> str:
 
 def _reproduction(folder: RunFolder, results: Mapping[str, Any]) -> str:
     commit = results["versions"].get("openglia_commit") or "unknown"
-    path = folder.path
-    if path.is_relative_to(paths.ROOT):
-        path = path.relative_to(paths.ROOT)
-    name = results["benchmark"]["name"]
+    path = shown_path(folder.path)
+    name = argument(folder, results)
     commands = ["./setup.sh"]
     if results.get("final") is not None:
         scheduler = shlex.quote(str(path / "final_scheduler.py"))
@@ -201,16 +202,16 @@ def _reproduction(folder: RunFolder, results: Mapping[str, Any]) -> str:
             f".venv/bin/openglia evaluate {scheduler} --benchmark {name}   # evaluation seeds",
             f".venv/bin/openglia verify {shlex.quote(str(path))}   # all of it, held-out seeds too",
         ]
-    commands.append(f"{run_command(results)}   # the whole experiment")
+    commands.append(f"{run_command(results, name)}   # the whole experiment")
     lines = "\n".join(f"    {command}" for command in commands)
     return f"With OpenGLIA {results['openglia']} (commit `{commit}`), in its folder:\n\n{lines}"
 
 
-def run_command(results: Mapping[str, Any]) -> str:
-    """The command line of the run."""
+def run_command(results: Mapping[str, Any], benchmark: str) -> str:
+    """The command line of the run; ``benchmark`` is what --benchmark takes, quoted."""
     limits = results["limits"]
-    words = ["./run.sh", "--model", results["model"], "--benchmark", results["benchmark"]["name"]]
-    words += ["--simulator", results["simulator"], "--seed", str(results["seed"])]
+    words = ["--simulator", results["simulator"], "--seed", str(results["seed"])]
     for key, value in limits.items():
         words += [f"--{key.replace('_', '-')}", spelled(value)]
-    return shlex.join(words)
+    model = shlex.join(["./run.sh", "--model", results["model"]])
+    return f"{model} --benchmark {benchmark} {shlex.join(words)}"

@@ -4,17 +4,16 @@ Steps: spend=TOKENS, evaluate=POLICY, partial=SEEDS, other-benchmark, scribble, 
 failed, limit.
 """
 
+import argparse
 import asyncio
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from openglia import paths
-from openglia.agents.experiment import Limits, Outcome, Usage
-from openglia.agents.models import Choice
-from openglia.benchmark.loading import load_benchmark
-from openglia.runs.conduct import Options, conduct
+from openglia.agents.experiment import Outcome, Usage
+from openglia.commands import run
+from openglia.runs.conduct import conduct
 
 ROUTERS = {
     "spread": "return [(r.id % self._num_replicas, r) for r in queue]",
@@ -76,13 +75,12 @@ async def discover(experiment) -> Outcome:
 
 if __name__ == "__main__":
     resume = os.environ.get("RESUME")
-    options = Options(
-        choice=Choice("offline", "named by the test"),
-        benchmark=load_benchmark("tiny"),
-        simulator="embedded",
-        limits=Limits(max_evaluations=int(os.environ.get("BUDGET", "20"))),
-        seed=0,
-        sandbox="none",
-        resume=Path(resume) if resume else None,
+    parser = argparse.ArgumentParser()
+    run.configure(parser)
+    words = ["--model", "offline", "--sandbox", "none"]
+    words += ["--max-evaluations", os.environ.get("BUDGET", "20")]
+    words += (
+        ["--resume", resume] if resume else ["--benchmark", os.environ.get("BENCHMARK", "tiny")]
     )
+    options = run.options(parser.parse_args(words))
     sys.exit(conduct(options, lambda line: print(line, flush=True), discover))
