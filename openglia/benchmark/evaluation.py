@@ -43,6 +43,7 @@ class Evaluation:
     router_ms_mean: float | None = None  # the router's own time per call
     ratio_to_llq: float | None = None  # mean response time over LLQ's on the same seeds
     ratio_note: str | None = None  # why there is no ratio
+    warnings: tuple[str, ...] = ()  # of the scheduler's file; they change no score
 
     @property
     def ok(self) -> bool:
@@ -60,7 +61,9 @@ class Evaluation:
             "seeds": list(self.seeds),
             "full": self.full,
         }
-        tail = {"wall_seconds": round(self.wall_seconds, 3)}
+        tail: dict[str, Any] = {"wall_seconds": round(self.wall_seconds, 3)}
+        if self.warnings:
+            tail["warnings"] = list(self.warnings)
         if self.failure is not None:
             return head | asdict(self.failure) | tail
         figures = {} if self.statistics is None else self.statistics.to_json()
@@ -159,6 +162,8 @@ def measure(
     )
     if source is not None and (failure := broken_rule(source, Path(scheduler).name)):
         return _ended(head, begun, failure=failure)
+    if source is not None:
+        head = replace(head, warnings=_warnings(source))
     with ExitStack() as stack:
         folder = output_dir
         if folder is None:
@@ -232,6 +237,12 @@ def broken_rule(source: bytes, name: str) -> Failure | None:
     reason = f"{name}: {violations[0]}" + (f" (and {more} more)" if more else "")
     lines = [str(violation) for violation in violations[:20]]
     return Failure(rule="rules", reason=reason, detail="\n".join(lines))
+
+
+def _warnings(source: bytes) -> tuple[str, ...]:
+    from openglia.integrity.unused import uncalled_methods
+
+    return tuple(uncalled_methods(source.decode(errors="replace")))
 
 
 def clear_results(folder: Path) -> None:

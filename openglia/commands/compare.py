@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from openglia.benchmark.progress import ProgressLine
@@ -53,6 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         progress.clear()
     paths = write(compared, output)
+    for row in compared.rows:
+        for line in row.get("warnings", ()):
+            print(f"openglia compare: warning: {row['name']}, {line}", file=sys.stderr)
     if arguments.json:
         print(json.dumps({"benchmark": benchmark.name, "rows": compared.rows}, allow_nan=False))
     else:

@@ -83,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         progress.clear()
     if not arguments.json:
         print(table, end="\n\n")
+    for line in result.get("warnings", ()):
+        print(f"openglia evaluate: warning: {line}", file=sys.stderr)
     print(json.dumps(result, allow_nan=False))
     if result.get("rule") == "harness":  # not the scheduler's failure: it could not be done
         return 1

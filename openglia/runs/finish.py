@@ -103,6 +103,8 @@ def choose_final(folder: RunFolder, results: Results, record: Record) -> None:
         "evaluation": best["result"],
         "held_out": None,
     }
+    for line in best["result"].get("warnings") or ():
+        warn(results, f"the final scheduler, {line}")
 
 
 def _verify(folder: RunFolder, results: Results, benchmark: Benchmark, say: Say) -> None:

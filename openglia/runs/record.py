@@ -161,12 +161,13 @@ def _mean(record: Mapping[str, Any]) -> float:
 
 
 def _told(result: Mapping[str, Any]) -> str:
+    warned = "".join(f"; warning: {line}" for line in result.get("warnings") or ())
     if result.get("status") != "ok":
-        return f"failed ({result.get('rule')}: {result.get('reason')})"
+        return f"failed ({result.get('rule')}: {result.get('reason')}){warned}"
     text = f"{result['mean_response_time']:.2f} s"
     if result.get("interval"):
         low, high = result["interval"]
         text += f" (90 % interval {low:.2f} to {high:.2f})"
     if result.get("ratio_to_llq") is not None:
         text += f", {result['ratio_to_llq']:.3f} of LLQ"
-    return text + f", restarted {100 * result['restarted_share']:.1f} %"
+    return text + f", restarted {100 * result['restarted_share']:.1f} %" + warned

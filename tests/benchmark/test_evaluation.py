@@ -201,6 +201,18 @@ def test_missing_vidur_is_an_error(monkeypatch):
         choose_simulator("vidur")
 
 
+def test_a_method_that_nothing_calls_is_said_and_changes_no_score(tiny, router):
+    path = Path(router("first"))
+    plain = evaluate(str(path), tiny, seeds=[0])
+    assert "warnings" not in plain.to_json()
+    path.write_text(path.read_text() + "    def on_request_end(self, request):\n        pass\n")
+    warned = evaluate(str(path), tiny, seeds=[0])
+    assert warned.statistics == plain.statistics
+    assert warned.ratio_to_llq == plain.ratio_to_llq
+    (line,) = warned.to_json()["warnings"]
+    assert line.startswith("line 12: nothing calls the method on_request_end: ")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1", "utf-16"])
 def test_a_byte_order_mark_is_passed_over_and_other_encodings_are_refused(tiny, router, encoding):
     path = Path(router("first"))

@@ -264,6 +264,19 @@ def test_a_scheduler_is_recorded_as_its_file_is(served, tmp_path, capsys):
     assert len(record.records) == 1
 
 
+def test_a_warning_reaches_the_agent_and_the_record(served, tmp_path, capsys):
+    record, _ = served
+    path = tmp_path / "router.py"
+    path.write_text(STUB_SOURCE + "\n    def on_request_end(self, request):\n        pass\n")
+    assert main(["evaluate", str(path), "--seeds", "0", "--duration", "2", "--json"]) == 0
+    said = capsys.readouterr()
+    (warning,) = json.loads(said.out)["warnings"]
+    assert "nothing calls the method on_request_end" in warning
+    assert f"openglia evaluate: warning: {warning}\n" in said.err
+    assert record.records[0]["result"]["warnings"] == [warning]
+    assert f"warning: {warning}" in record.summary_for_supervisor()
+
+
 def test_what_is_not_the_candidates_failure_is_not_recorded(served, monkeypatch):
     record, evaluator = served
     answer, _ = score(STUB_SOURCE, duration=1e-6)
