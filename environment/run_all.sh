@@ -19,6 +19,6 @@ until [[ -f $root/openglia/cli.py ]]; do
     root=$(dirname -- "$root")
 done
 
-export PYTHONPATH="$root"
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 exec "$root/.venv/bin/python" -m openglia evaluate \
     --results "$root/environment/vidur/simulator_results" "$@"

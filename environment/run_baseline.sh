@@ -16,5 +16,5 @@ until [[ -f $root/openglia/cli.py ]]; do
     root=$(dirname -- "$root")
 done
 
-export PYTHONPATH="$root"
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 exec "$root/.venv/bin/python" -m openglia baseline "$@"

@@ -27,6 +27,7 @@ from fast_agent.tools.execution_environment import (
     ShellRuntimeInfo,
 )
 
+from openglia import interrupts
 from openglia.agents.experiment import Sandbox
 
 # A command that prints more than this is stopped; the model sees head and tail of far less.
@@ -192,7 +193,8 @@ async def _exited(process: asyncio.subprocess.Process) -> None:
 
 
 def kill_group(group: int) -> None:
-    """Kill every process of the group at once; none left is fine."""
+    """Kill every process of the group at once, and what descends from its leader; none is fine."""
+    interrupts.kill_tree(group)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 

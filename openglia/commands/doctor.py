@@ -164,19 +164,23 @@ def _sandbox(model: str | None, name: str) -> Finding:
     chosen = sandbox.choose(name, trusted_model=trusted)
     state: Literal["ok", "note"] = "note" if chosen.warning else "ok"
     text = chosen.warning or chosen.why
-    if chosen.name != "none" and os.geteuid() == 0:
+    if chosen.name == "bubblewrap" and os.geteuid() == 0:
         state = "note"
         text += "; as root, Linux does not limit the number of processes: better run as a user"
+    if chosen.name != "none" and chosen.gaps:
+        state = "note"
+        text += f"; it does not deny all: {'; '.join(chosen.gaps)}"
     return Finding("sandbox", state, f"{chosen.name}: {text}")
 
 
 def _workers() -> Finding:
     from openglia.integrity import worker_fence
 
-    problem = worker_fence.problem()
-    if problem is None:
-        text = "each simulation runs in bubblewrap: no network, no home, one folder to write"
+    rung = worker_fence.rung()
+    if rung is not None:
+        text = f"each simulation runs in {rung.name}: no network, no home, one folder to write"
         return Finding("workers", "ok", text)
+    problem = worker_fence.problem()
     text = f"not fenced, as {problem}: a router past the static rules would have your rights"
     return Finding("workers", "note", text)
 

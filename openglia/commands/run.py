@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=count, metavar="N", help="of the offline model (default: 0)")
     parser.add_argument(
         "--sandbox",
-        choices=("auto", "bubblewrap", "none"),
+        choices=("auto", "bubblewrap", "landlock", "none"),
         default="auto",
         help="around the agents' commands (default: %(default)s)",
     )

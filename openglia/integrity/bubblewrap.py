@@ -7,10 +7,9 @@ setup installs with the others.
 import functools
 import shutil
 import subprocess
-from collections.abc import Iterable
 from importlib.util import find_spec
 
-from openglia.integrity.layout import Mount
+from openglia.integrity.layout import Mount, View
 
 MAX_PROCESSES = 1024
 MAX_FILE_KIB = 1024 * 1024  # one file
@@ -68,13 +67,18 @@ _NAMESPACES = (
 )
 
 
-def fence(mounts: Iterable[Mount]) -> list[str]:
-    """The command's beginning: namespaces, a ``/tmp`` of its own, and ``mounts`` in order."""
+def command(view: View, argv: list[str]) -> list[str]:
+    """The command that runs ``argv`` in ``view``, with a ``/tmp`` of its own, under limits."""
     words = [binary(), *_NAMESPACES, "--proc", "/proc", "--dev", "/dev"]
     words += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
-    for mount in mounts:
+    for mount in view.mounts:
         words += _words(mount)
-    return words
+    words += ["--remount-ro", str(view.root), "--remount-ro", "/"]
+    words += ["--as-pid-1"] if view.first else ["--new-session"]
+    for name, value in view.variables.items():
+        words += ["--setenv", name, value]
+    words += ["--chdir", str(view.folder), "--"]
+    return [*words, *limited(argv, memory_kib=view.memory_kib, processes=True)]
 
 
 def limited(argv: list[str], *, memory_kib: int, processes: bool) -> list[str]:
@@ -113,3 +117,5 @@ def _words(mount: Mount) -> list[str]:
             return ["--tmpfs", target]
         case "link":
             return ["--symlink", mount.source, target]
+        case "socket":
+            return []  # the folder that holds it is shown: connecting needs no more

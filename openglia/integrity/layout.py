@@ -6,8 +6,8 @@ hidden: the home folder, ``.git``, the tests, other runs, the cache with its tra
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -56,11 +56,26 @@ class Layout:
     root: Path = ROOT  # the experiment
 
 
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What one fenced command sees of the machine, and how it begins."""
+
+    mounts: Sequence["Mount"]
+    root: Path  # the experiment: read-only but for what is mounted writable
+    folder: Path  # where the command starts
+    variables: Mapping[str, str] = field(default_factory=dict)  # set inside, over the caller's
+    first: bool = False  # it is the first process of its namespace: with it all others end
+    memory_kib: int  # address space of one process
+
+
 @dataclass(frozen=True)
 class Mount:
-    """``source`` appears at ``target``; tmpfs: an empty folder; link: a symbolic link."""
+    """``source`` appears at ``target``; later ones lie over earlier ones.
 
-    kind: Literal["read-only", "writable", "tmpfs", "link"]
+    tmpfs: an empty folder; link: a symbolic link; socket: one in a shown folder to connect to.
+    """
+
+    kind: Literal["read-only", "writable", "tmpfs", "link", "socket"]
     target: Path
     source: str = ""
 
@@ -108,7 +123,10 @@ def experiment_mounts(layout: Layout) -> Iterator[Mount]:
         yield Mount("tmpfs", root / "environment" / "vidur" / ".git")
     yield from _schedulers(root)
     yield Mount("writable", layout.scratch, str(layout.scratch))
-    yield Mount("read-only", layout.socket_dir, str(layout.socket_dir))  # connecting needs no more
+    yield Mount("read-only", layout.socket_dir, str(layout.socket_dir))
+    for path in layout.socket_dir.iterdir():
+        if path.is_socket():
+            yield Mount("socket", path, str(path))
 
 
 def _schedulers(root: Path) -> Iterator[Mount]:

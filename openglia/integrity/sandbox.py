@@ -1,4 +1,4 @@
-"""The fence around every command of an agent: bubblewrap, or none.
+"""The fence around every command of an agent, or none.
 
 Inside, the agent's paths are the same as outside; ``openglia.integrity.layout`` says what is
 there. There is no network: scoring goes through the evaluator's socket, a file. Time and the
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from openglia.errors import OpenGliaError, UsageError
-from openglia.integrity import bubblewrap
-from openglia.integrity.bubblewrap import problem as bubblewrap_problem
-from openglia.integrity.layout import Layout, experiment_mounts, system_mounts
+from openglia.integrity import bubblewrap, fence
+from openglia.integrity.fence import Rung
+from openglia.integrity.layout import Layout, View, experiment_mounts, system_mounts
 
-NAMES = ("auto", "bubblewrap", "none")
+NAMES = ("auto", *(rung.name for rung in fence.LADDER), "none")
 
 MAX_MEMORY_KIB = 8 * 1024 * 1024  # address space of one process
 
 _REMEDY = (
-    "allow user namespaces, or install bubblewrap (./setup.sh brings it on x86-64 and Arm; "
-    "Debian: apt install bubblewrap)"
+    "allow user namespaces (for bubblewrap, which ./setup.sh brings; "
+    "Debian: apt install bubblewrap), or use a kernel with Landlock (6.12 or later)"
 )
 
 
@@ -29,11 +29,15 @@ class Sandbox(Protocol):
 
     @property
     def name(self) -> str:
-        """One of bubblewrap, none."""
+        """One of bubblewrap, landlock, none."""
 
     @property
     def why(self) -> str:
         """One line: why this one is in force."""
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What it does not deny, a line each."""
 
     @property
     def warning(self) -> str | None:
@@ -67,33 +71,52 @@ class _Base:
         }
 
 
-class Bubblewrap(_Base):
-    """Namespaces of its own for everything."""
+@dataclass(frozen=True, kw_only=True)
+class Fenced(_Base):
+    """A rung of the ladder."""
 
-    name = "bubblewrap"
+    rung: Rung
+
+    @property
+    def name(self) -> str:
+        """Of the rung."""
+        return self.rung.name
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What it does not deny."""
+        return self.rung.gaps
 
     def command(self, argv: list[str], layout: Layout) -> list[str]:
         """The command that runs ``argv`` in ``layout.root``, fenced and limited."""
-        words = bubblewrap.fence((*system_mounts(), *experiment_mounts(layout)))
-        words += ["--new-session", "--remount-ro", str(layout.root), "--remount-ro", "/"]
-        return [*words, "--chdir", str(layout.root), "--", *_limited(argv, processes=True)]
+        # Where the fence cannot give a /tmp of its own, the scratch folder serves.
+        variables = {} if self.name == "bubblewrap" else {"TMPDIR": str(layout.scratch)}
+        view = View(
+            mounts=[*system_mounts(), *experiment_mounts(layout)],
+            root=layout.root,
+            folder=layout.root,
+            variables=variables,
+            memory_kib=MAX_MEMORY_KIB,
+        )
+        return self.rung.command(view, argv)
 
 
 class Unfenced(_Base):
     """No fence: only the small environment and the limits on memory and files."""
 
     name = "none"
+    gaps = ("everything",)
 
     def command(self, argv: list[str], layout: Layout) -> list[str]:  # noqa: ARG002
         """The command that runs ``argv``, limited; the shell starts it in ``layout.root``."""
-        return _limited(argv, processes=False)
+        return bubblewrap.limited(argv, memory_kib=MAX_MEMORY_KIB, processes=False)
 
 
 def choose(name: str = "auto", *, trusted_model: bool = False) -> Sandbox:
     """Choose the sandbox for a run.
 
     Args:
-        name: one of ``NAMES``. auto: bubblewrap where it works, else none.
+        name: one of ``NAMES``. auto: the highest rung of the ladder that works.
         trusted_model: the agents are the offline researcher, code of this project. Then auto may
             end in none, with a warning; a language model needs an explicit none.
 
@@ -105,18 +128,16 @@ def choose(name: str = "auto", *, trusted_model: bool = False) -> Sandbox:
         raise UsageError(f"there is no sandbox {name!r}; choose one of {', '.join(NAMES)}")
     if name == "none":
         return Unfenced("--sandbox none", _loud("--sandbox none was given"))
-    problem = bubblewrap_problem()
-    if problem is None:
-        return Bubblewrap("bubblewrap works here")
+    found = fence.find(name)
+    if found.rung is not None:
+        why = f"{found.rung.name} works here"
+        return Fenced(why=f"{found.why}; {why}" if found.problems else why, rung=found.rung)
+    problem = found.why
     if name == "auto" and trusted_model:
         return Unfenced(f"{problem}; the offline researcher may do without", _loud(problem))
     raise OpenGliaError(
         f"no sandbox for the agent's commands: {problem}; {_REMEDY}, or accept --sandbox none"
     )
-
-
-def _limited(argv: list[str], *, processes: bool) -> list[str]:
-    return bubblewrap.limited(argv, memory_kib=MAX_MEMORY_KIB, processes=processes)
 
 
 def _loud(why: str) -> str:

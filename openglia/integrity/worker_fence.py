@@ -1,8 +1,9 @@
 """The fence around a worker that simulates: what stands behind the static rules for routers.
 
-A router that finds a hole in the rules runs code in the worker's process. Where bubblewrap works
-that process has no network, sees no process but its own, reads the simulator, its traces and the
-router, and writes its job's folder; what it started ends with it, also in another session.
+A router that finds a hole in the rules runs code in the worker's process. Behind a fence
+(``openglia.integrity.fence``) that process has no network, sees no process but its own, reads the
+simulator, its traces and the router, and writes its job's folder; what it started ends with it,
+also in another session.
 """
 
 import functools
@@ -16,8 +17,9 @@ from openglia import paths
 from openglia.benchmark.definition import Cluster
 from openglia.errors import OpenGliaError
 from openglia.hardware import tables
-from openglia.integrity import bubblewrap
-from openglia.integrity.layout import Mount, interpreter_prefixes, system_mounts
+from openglia.integrity import fence
+from openglia.integrity.fence import Rung
+from openglia.integrity.layout import Mount, View, interpreter_prefixes, system_mounts
 
 # Of the package: what the workers import, and no reference routers, prompts or rules.
 _SOURCES = ("__init__.py", "errors.py", "files.py", "paths.py", "benchmark", "hardware")
@@ -25,15 +27,24 @@ _SIMULATORS = {"embedded": "simulator", "vidur": "vidur"}
 
 
 @functools.cache
+def rung() -> Rung | None:
+    """The fence that workers run behind; None: they run without one."""
+    return None if _interpreter_problem() else fence.find().rung
+
+
 def problem() -> str | None:
     """Why workers run without a fence here, in one line; None: they are fenced."""
-    found = bubblewrap.problem()
-    if found is None:
-        try:
-            _prefixes()
-        except OpenGliaError:
-            found = f"the interpreter {sys.executable} lies in the home folder itself"
-    return found
+    if rung() is not None:
+        return None
+    return _interpreter_problem() or fence.find().why
+
+
+def _interpreter_problem() -> str | None:
+    try:
+        _prefixes()
+    except OpenGliaError:
+        return f"the interpreter {sys.executable} lies in the home folder itself"
+    return None
 
 
 def command(
@@ -57,7 +68,8 @@ def command(
     Raises:
         OpenGliaError: Vidur's files cannot be had from the checkout.
     """
-    if problem() is not None:
+    used = rung()
+    if used is None:
         return argv
     mounts = [*_system(), *_package(simulator)]
     if simulator == "vidur":
@@ -66,14 +78,17 @@ def command(
         mounts.append(_shown(tables.folder()))
     mounts += [_shown(path) for path in readable]
     mounts.append(Mount("writable", folder, str(folder)))
-    # The worker is the first process of its namespace: with it all others end.
-    words = [*bubblewrap.fence(mounts), "--as-pid-1"]
-    words += ["--remount-ro", str(paths.ROOT), "--remount-ro", "/"]
     # A PATH of ours may lead to folders that are not shown.
-    words += ["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin"]
-    words += ["--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp", "--chdir", str(folder)]
-    limited = bubblewrap.limited(argv, memory_kib=memory_mb * 1024, processes=True)
-    return [*words, "--", *limited]
+    variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder)}
+    view = View(
+        mounts=mounts,
+        root=paths.ROOT,
+        folder=folder,
+        variables=variables,
+        first=True,
+        memory_kib=memory_mb * 1024,
+    )
+    return used.command(view, argv)
 
 
 @functools.cache

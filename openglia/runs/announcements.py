@@ -43,6 +43,9 @@ def introduce(
     if not results["vidur"]["installed"]:
         say(WITHOUT_VIDUR)
     say(f"sandbox {sandbox.name}: {sandbox.why}")
+    if not sandbox.warning:
+        for gap in sandbox.gaps:
+            say(f"!  not denied: {gap}")
     if sandbox.warning:
         say(f"!! {sandbox.warning}")
 

@@ -107,7 +107,7 @@ def _describe(
         "limits": asdict(options.limits),
         "vidur": provenance.vidur(),
         "versions": provenance.versions(),
-        "sandbox": {"name": sandbox.name, "why": sandbox.why},
+        "sandbox": {"name": sandbox.name, "why": sandbox.why, "gaps": list(sandbox.gaps)},
         "harness_sha256": provenance.harness_hash(snapshot),
     }
     if sandbox.warning:

@@ -70,7 +70,7 @@ def judge(
         ``ratio_held_out``: the paired ratio, the geometric mean over held-out seeds of the final
         router's mean response time to LLQ's, with ``ratio_interval``, 90 % (None for one seed).
         ``no_gain``: that interval reaches 1; with one seed, the ratio does.
-        ``worse``: the headline figures whose paired ratio to LLQ's is above 1, each with its
+        ``worse``: the headline figures that are above LLQ's, as paired ratio and over all, with
         ``ratio``, ``interval`` and ``clear``: whether the interval lies above 1 as a whole.
     """
     seen, unseen = gain(evaluation), gain(held_out)
@@ -101,7 +101,7 @@ def _worse(final: Mapping[str, Any], llq: Mapping[str, Any]) -> list[dict[str, A
     ours, theirs = final.get("by_seed") or {}, llq.get("by_seed") or {}
     for name in HEADLINES:
         paired = _paired(ours.get(name), theirs.get(name))
-        if paired is not None and paired.ratio > 1:
+        if paired is not None and paired.ratio > 1 and final[name] > llq[name]:
             found.append(
                 {
                     "figure": name,

@@ -16,8 +16,9 @@ from fast_agent.tools.execution_environment import (
 from fast_agent.tools.local_shell_executor import LocalShellExecutor
 
 from openglia.agents.shell import SandboxedShell
+from openglia.integrity import fence
 from openglia.integrity.layout import Layout
-from openglia.integrity.sandbox import bubblewrap_problem, choose
+from openglia.integrity.sandbox import choose
 
 
 @pytest.fixture
@@ -127,9 +128,11 @@ def test_a_background_command_is_refused(shell, tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.skipif(bubblewrap_problem() is not None, reason="bubblewrap does not work here")
-def test_in_the_real_sandbox_not_even_a_process_in_another_session_survives(tmp_path):
-    sandbox = choose("bubblewrap")
+@pytest.mark.parametrize("rung", fence.LADDER, ids=lambda rung: rung.name)
+def test_in_the_real_sandbox_not_even_a_process_in_another_session_survives(tmp_path, rung):
+    if (problem := rung.problem()) is not None:
+        pytest.skip(problem)
+    sandbox = choose(rung.name)
     layout = Layout(scratch=tmp_path, socket_dir=tmp_path)
     shell = SandboxedShell(
         root=layout.root,

@@ -24,7 +24,6 @@ def test_the_packaged_one_serves_where_the_system_has_none(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     assert BUNDLED is not None
     assert bubblewrap.binary() == BUNDLED
-    assert bubblewrap.fence([])[0] == BUNDLED
 
 
 def test_it_serves_also_where_the_systems_own_fails(monkeypatch, tmp_path):

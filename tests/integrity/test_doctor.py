@@ -6,7 +6,7 @@ from openglia import paths
 from openglia.cli import main
 from openglia.commands import doctor
 from openglia.hardware import tables
-from openglia.integrity import sandbox
+from openglia.integrity import bubblewrap, fence
 from openglia.vidur import checkout
 
 
@@ -22,7 +22,8 @@ def test_the_exit_status_is_what_the_findings_say(capsys):
 
 
 def test_a_language_model_without_a_sandbox_is_a_problem(monkeypatch):
-    monkeypatch.setattr(sandbox, "bubblewrap_problem", lambda: "bubblewrap is not installed")
+    missing = fence.Rung("bubblewrap", lambda: "bubblewrap is not installed", bubblewrap.command)
+    monkeypatch.setattr(fence, "LADDER", (missing,))
     states = {
         model: next(f for f in doctor.examine(model) if f.name == "sandbox")
         for model in ("sonnet", "offline")

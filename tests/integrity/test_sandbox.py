@@ -8,17 +8,31 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from openglia.errors import OpenGliaError, UsageError
-from openglia.integrity import bubblewrap, sandbox
+from openglia.integrity import bubblewrap, fence, sandbox
 from openglia.integrity.layout import Layout, interpreter_prefixes, redact
 from openglia.paths import ROOT
 
-BUBBLEWRAP = sandbox.bubblewrap_problem()
-fenced = pytest.mark.skipif(BUBBLEWRAP is not None, reason=str(BUBBLEWRAP))
+
+@dataclass(frozen=True, kw_only=True)
+class Place(Layout):
+    """The folders, and the rung of the ladder that fences them."""
+
+    rung: str
+
+
+@pytest.fixture(params=[rung.name for rung in fence.LADDER])
+def rung(request):
+    (found,) = [rung for rung in fence.LADDER if rung.name == request.param]
+    if (problem := found.problem()) is not None:
+        pytest.skip(problem)
+    return found.name
+
 
 SCHEDULER = "environment/vidur/vidur/scheduler/global_scheduler/ai_global_scheduler.py"
 BENCHMARK = """\
@@ -40,7 +54,7 @@ with socket.socket(socket.AF_UNIX) as wire:
 
 
 @pytest.fixture
-def layout(tmp_path):
+def layout(tmp_path, rung):
     """An experiment in a folder with a space and letters beyond ASCII, as a user may have it."""
     root = tmp_path / "Glïa test"
     visible = {
@@ -75,13 +89,13 @@ def layout(tmp_path):
     scratch.mkdir(parents=True)
     (root / ".venv").symlink_to(Path(sys.prefix))
     socket_dir = Path(tempfile.mkdtemp(prefix="openglia-"))
-    yield Layout(root=root, scratch=scratch, socket_dir=socket_dir)
+    yield Place(root=root, scratch=scratch, socket_dir=socket_dir, rung=rung)
     shutil.rmtree(socket_dir)
 
 
 def inside(layout, command, *, extra=None):
     """Run a line of shell as the agent's shell does."""
-    fence = sandbox.choose("bubblewrap")
+    fence = sandbox.choose(layout.rung)
     return subprocess.run(
         fence.command(["bash", "-c", command], layout),
         env=fence.environment(layout, extra),
@@ -94,7 +108,6 @@ def inside(layout, command, *, extra=None):
     )
 
 
-@fenced
 def test_inside_is_the_experiment_and_nothing_else(layout):
     (Path(layout.root).parent / "beside.txt").write_text("planted-secret\n")
     done = inside(
@@ -107,7 +120,6 @@ def test_inside_is_the_experiment_and_nothing_else(layout):
     assert len(lines) == 2, done.stdout
 
 
-@fenced
 @pytest.mark.parametrize(
     "name",
     ["tests", ".git", "environment/cache", "generated/run_2", "openglia/agents", "README.md",
@@ -115,10 +127,12 @@ def test_inside_is_the_experiment_and_nothing_else(layout):
      "generated/run_1/evaluations.jsonl"],
 )  # fmt: skip
 def test_hidden(layout, name):
-    assert inside(layout, f"test -e '{name}'").returncode == 1
+    done = inside(layout, f"cat '{name}'; grep -r '' '{name}'; test -e '{name}'")
+    assert done.stdout == ""
+    # Landlock denies to read, and lets tell that something is there.
+    assert done.returncode == 1 or layout.rung == "landlock"
 
 
-@fenced
 def test_held_out_seeds_are_not_told(layout):
     done = inside(layout, "cat environment/benchmarks/*; cat $(dirname $X)/benchmarks/*",
                   extra={"X": str(layout.socket_dir / "socket")})  # fmt: skip
@@ -127,7 +141,6 @@ def test_held_out_seeds_are_not_told(layout):
     assert "77700" not in done.stdout
 
 
-@fenced
 @pytest.mark.parametrize(
     "command",
     [
@@ -153,20 +166,18 @@ def test_read_only(layout, command):
     assert before == after
 
 
-@fenced
 def test_the_working_scheduler_and_scratch_can_be_written(layout):
-    done = inside(
-        layout,
-        f'sed -i s/first/second/ {SCHEDULER} && echo hello > "$OPENGLIA_SCRATCH_DIR/note" '
-        "&& echo x > /tmp/x && cd && pwd",
-    )
+    # Under Landlock the file is written, not replaced by another as sed does.
+    edit = f"sed -i s/first/second/ {SCHEDULER} && echo x > /tmp/x"
+    if layout.rung == "landlock":
+        edit = f"echo second = 1 > {SCHEDULER} && mktemp"
+    done = inside(layout, f'{edit} && echo hello > "$OPENGLIA_SCRATCH_DIR/note" && cd && pwd')
     assert done.returncode == 0, done.stderr
     assert (layout.root / SCHEDULER).read_text() == "second = 1\n"
     assert (layout.scratch / "note").read_text() == "hello\n"
-    assert done.stdout.strip() == str(layout.scratch)
+    assert done.stdout.splitlines()[-1] == str(layout.scratch)
 
 
-@fenced
 def test_no_network_no_processes_no_privileges(layout):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -183,12 +194,12 @@ def test_no_network_no_processes_no_privileges(layout):
     assert str(os.getpid()) not in pids
     assert len(pids) <= 4
     assert done.stdout.splitlines()[-1].split()[1].strip("0") == ""
-    assert "No such process" in done.stderr
+    refused = "No such process" if layout.rung == "bubblewrap" else "Operation not permitted"
+    assert refused in done.stderr
     assert "mount" in done.stderr
     assert "unshare" in done.stderr
 
 
-@fenced
 def test_nothing_of_the_environment_but_what_is_meant(layout, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-planted-key")
     done = inside(layout, "env; cat /proc/1/environ", extra={"OPENGLIA_RUN_ID": "run_1"})
@@ -197,7 +208,6 @@ def test_nothing_of_the_environment_but_what_is_meant(layout, monkeypatch):
     assert "ANTHROPIC" not in done.stdout
 
 
-@fenced
 def test_the_evaluator_is_reached_through_its_socket(layout):
     path = layout.socket_dir / "evaluator"
     received = []
@@ -222,7 +232,6 @@ def test_the_evaluator_is_reached_through_its_socket(layout):
     assert received == [{"source": "first = 1\n"}]
 
 
-@fenced
 def test_python_with_numpy_and_pandas_for_analysis(layout):
     done = inside(
         layout,
@@ -232,16 +241,14 @@ def test_python_with_numpy_and_pandas_for_analysis(layout):
     assert done.stdout == "2\n", done.stderr
 
 
-@fenced
 def test_memory_and_file_size_are_limited(layout):
     done = inside(layout, 'python -c "x = bytearray(9 * 2**30)"; ulimit -f')
     assert "MemoryError" in done.stderr
     assert int(done.stdout) == bubblewrap.MAX_FILE_KIB
 
 
-@fenced
 def test_killing_the_command_kills_what_it_started(layout):
-    fence = sandbox.choose("bubblewrap")
+    fence = sandbox.choose(layout.rung)
     command = fence.command(["bash", "-c", "setsid sleep 98765 & echo up; wait"], layout)
     process = subprocess.Popen(
         command, env=fence.environment(layout), cwd=layout.root, stdout=subprocess.PIPE, text=True
@@ -269,7 +276,8 @@ def test_without_a_fence_the_environment_is_small_all_the_same(layout, monkeypat
 
 
 def test_the_choice_says_why_and_what_to_do(monkeypatch):
-    monkeypatch.setattr(sandbox, "bubblewrap_problem", lambda: "bubblewrap is not installed")
+    missing = fence.Rung("bubblewrap", lambda: "bubblewrap is not installed", bubblewrap.command)
+    monkeypatch.setattr(fence, "LADDER", (missing,))
     with pytest.raises(OpenGliaError, match=r"apt install bubblewrap.*--sandbox none"):
         sandbox.choose("auto")
     with pytest.raises(OpenGliaError, match="bubblewrap is not installed"):
@@ -319,12 +327,11 @@ def test_an_interpreter_in_the_home_folder_itself_is_not_shown(tmp_path, monkeyp
         interpreter_prefixes(tmp_path / "x")
 
 
-@fenced
-def test_the_agents_own_command_works_with_what_is_visible(tmp_path):
+def test_the_agents_own_command_works_with_what_is_visible(tmp_path, rung):
     """``openglia evaluate`` imports nothing that is hidden, and prints what the socket answers."""
     scratch, socket_dir = tmp_path / "scratch", Path(tempfile.mkdtemp(prefix="openglia-"))
     scratch.mkdir()
-    layout = Layout(scratch=scratch, socket_dir=socket_dir)
+    layout = Place(scratch=scratch, socket_dir=socket_dir, rung=rung)
     path = socket_dir / "evaluator"
     answer = {"result": {"status": "failed", "rule": "refused", "reason": "as planted"}}
 

@@ -15,11 +15,19 @@ from openglia import paths
 from openglia.benchmark import evaluation
 from openglia.benchmark.definition import Limits
 from openglia.benchmark.loading import load_benchmark
-from openglia.integrity import worker_fence
+from openglia.integrity import fence, worker_fence
 
-pytestmark = pytest.mark.skipif(
-    worker_fence.problem() is not None, reason=str(worker_fence.problem())
-)
+
+@pytest.fixture(params=[rung.name for rung in fence.LADDER])
+def rung(request, monkeypatch):
+    (found,) = [rung for rung in fence.LADDER if rung.name == request.param]
+    if (problem := found.problem()) is not None:
+        pytest.skip(problem)
+    monkeypatch.setattr(fence, "LADDER", (found,))
+    worker_fence.rung.cache_clear()
+    yield found.name
+    worker_fence.rung.cache_clear()
+
 
 # Runs in a router's constructor; what it prints is kept in router.log.
 ROUTER = """\
@@ -45,7 +53,7 @@ LIMITS = Limits(simulation_seconds=20.0, memory_mb=512, router_call_mean_ms=50.0
 
 
 @pytest.fixture
-def attempt(tmp_path, monkeypatch):
+def attempt(tmp_path, monkeypatch, rung):
     """Score a router that tries something; what it said."""
     monkeypatch.setattr(evaluation, "broken_rule", lambda source, name: None)
     benchmark = replace(load_benchmark("smoke"), name="fence", duration=2.0, limits=LIMITS)
@@ -61,6 +69,12 @@ def attempt(tmp_path, monkeypatch):
     return score
 
 
+def denied(rung: str, said: str, how: str) -> bool:
+    """Bubblewrap shows no such thing; Landlock refuses the access to it."""
+    words = how if rung == "bubblewrap" else "PermissionError"
+    return words in said and "got " not in said
+
+
 @pytest.fixture
 def outside(tmp_path):
     folder = tmp_path / "home" / ".ssh"
@@ -69,14 +83,15 @@ def outside(tmp_path):
     return folder
 
 
-def test_what_lies_outside_cannot_be_read(attempt, outside):
+def test_what_lies_outside_cannot_be_read(attempt, outside, rung):
     said = attempt(f"return open('{outside}/id_ed25519').read()")
-    assert "FileNotFoundError" in said
+    assert denied(rung, said, "FileNotFoundError")
     assert "planted" not in said
 
 
-def test_nothing_can_be_written_outside(attempt, outside):
-    assert "No such file" in attempt(f"open('{outside}/authorized_keys', 'w')")
+def test_nothing_can_be_written_outside(attempt, outside, rung):
+    said = attempt(f"open('{outside}/authorized_keys', 'w')")
+    assert denied(rung, said, "No such file")
     assert [path.name for path in outside.iterdir()] == ["id_ed25519"]
 
 
@@ -90,12 +105,13 @@ def test_nothing_can_be_written_outside(attempt, outside):
         ".venv/planted",
     ],
 )
-def test_the_experiment_cannot_be_written(attempt, name):
+def test_the_experiment_cannot_be_written(attempt, name, rung):
     path = paths.ROOT / name
     before = path.read_bytes() if path.exists() else None
-    assert "Read-only file system" in attempt(
+    said = attempt(
         f"os.makedirs(os.path.dirname('{path}'), exist_ok=True)\nopen('{path}', 'a').write('x')"
     )
+    assert denied(rung, said, "Read-only file system")
     assert (path.read_bytes() if path.exists() else None) == before
 
 
@@ -104,28 +120,35 @@ def test_the_experiment_cannot_be_written(attempt, name):
     ["openglia/reference", "openglia/agents", "openglia/integrity", "environment/benchmarks",
      "environment/cache/traces/*/seed_1*", "generated", "tests", ".git", "problem.md"],
 )  # fmt: skip
-def test_of_the_experiment_only_what_it_needs_is_there(attempt, name):
-    assert "got []" in attempt(f"return glob.glob('{paths.ROOT}/{name}')")
+def test_of_the_experiment_only_what_it_needs_is_there(attempt, name, rung):
+    pattern = f"{paths.ROOT}/{name}"
+    if rung == "bubblewrap":
+        assert "got []" in attempt(f"return glob.glob('{pattern}')")
+        return
+    # What is in a hidden folder is not listed, and nothing in it is read.
+    assert "got []" in attempt(f"return glob.glob('{pattern}/*')")
+    for path in [path for path in paths.ROOT.glob(name) if path.is_file()]:
+        assert denied(rung, attempt(f"return open('{path}').read()"), "")
 
 
-def test_no_network(attempt):
+def test_no_network(attempt, rung):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         said = attempt(f"return socket.create_connection(('127.0.0.1', {port}), 3)")
         server.setblocking(False)
         with pytest.raises(BlockingIOError):
             server.accept()
-    assert "ConnectionRefusedError" in said
+    assert denied(rung, said, "ConnectionRefusedError")
 
 
-def test_no_socket_of_the_machine(attempt):
+def test_no_socket_of_the_machine(attempt, rung):
     """Nor an abstract one, which no file stands for."""
     name = f"openglia-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"\0{name}")
         server.listen()
         said = attempt(f"return socket.socket(socket.AF_UNIX).connect('\\0{name}')")
-    assert "ConnectionRefusedError" in said
+    assert denied(rung, said, "ConnectionRefusedError")
 
 
 @pytest.mark.parametrize("how", ["in a session of its own", "twice forked"])
@@ -149,7 +172,7 @@ def _content(path: Path) -> str:
         return ""
 
 
-def test_the_harness_gets_no_signal(attempt, monkeypatch):
+def test_the_harness_gets_no_signal(attempt, rung):
     caught = []
     before = signal.signal(signal.SIGUSR1, lambda *_: caught.append(1))
     try:
@@ -157,14 +180,14 @@ def test_the_harness_gets_no_signal(attempt, monkeypatch):
             f"""
             for pid in range(1, 400):
                 try: pid in (1, os.getpid()) or os.kill(pid, signal.SIGUSR1)
-                except ProcessLookupError: pass
+                except (ProcessLookupError, PermissionError): pass
             os.kill({os.getpid()}, signal.SIGUSR1)
             """
         )
         time.sleep(0.05)
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert "ProcessLookupError" in said
+    assert denied(rung, said, "ProcessLookupError")
     assert not caught
 
 
@@ -174,16 +197,18 @@ def test_it_sees_no_process_but_its_own(attempt):
 
 
 def test_no_privileges_to_gain(attempt):
-    assert "Operation not permitted" in attempt("os.chroot('/tmp')")
+    assert "Operation not permitted" in attempt("os.chroot('/')")
     said = attempt("return subprocess.run(['unshare', '-U', 'true'], stderr=-1).stderr")
     assert "unshare" in said
 
 
 def test_no_variable_of_the_harness(attempt, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-planted-key")
-    said = attempt("return dict(os.environ), open('/proc/1/environ').read()")
+    said = attempt("return dict(os.environ)")
     assert "PYTHONHASHSEED" in said
     assert "planted" not in said
+    for pid in (1, os.getpid()):
+        assert "planted" not in attempt(f"return open('/proc/{pid}/environ').read()")
 
 
 def test_the_disk_cannot_be_filled(attempt):
@@ -191,8 +216,9 @@ def test_the_disk_cannot_be_filled(attempt):
     assert "File too large" in said
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="Linux does not limit the superuser's processes")
-def test_a_fork_bomb_is_bounded(attempt):
+def test_a_fork_bomb_is_bounded(attempt, rung):
+    if rung == "bubblewrap" and os.geteuid() == 0:
+        pytest.skip("Linux does not limit the superuser's processes")
     said = attempt("while True:\n    if os.fork() == 0:\n        signal.pause()")
     assert "BlockingIOError" in said
 
@@ -208,7 +234,7 @@ def test_compiled_files_are_kept_for_the_workers(attempt):
 
 
 def test_an_interpreter_that_cannot_be_shown_means_no_fence(monkeypatch):
-    worker_fence.problem.cache_clear()
+    worker_fence.rung.cache_clear()
     worker_fence._prefixes.cache_clear()
     monkeypatch.setenv("HOME", str(Path(sys.executable).resolve().parent.parent / "x"))
     try:
@@ -218,5 +244,5 @@ def test_an_interpreter_that_cannot_be_shown_means_no_fence(monkeypatch):
         else:
             assert "lies in the home folder" in found
     finally:
-        worker_fence.problem.cache_clear()
+        worker_fence.rung.cache_clear()
         worker_fence._prefixes.cache_clear()
