@@ -121,7 +121,7 @@ def read_json_lines(path: Path) -> list[Any]:
         return []
     records = []
     for line in path.read_bytes().split(b"\n"):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             records.append(json.loads(line))
     return records
 

@@ -86,7 +86,7 @@ def _history(path: Path) -> list[Message]:
     """Messages in fast-agent's ``save_messages`` format; empty if there is none to read."""
     try:
         raw = at(json.loads(path.read_text(errors="replace")), "messages")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
     if not isinstance(raw, list):
         return []

@@ -137,7 +137,7 @@ def read(folder: Path) -> Run:
     if (folder / "results.json").exists():
         try:
             results = json.loads((folder / "results.json").read_text(errors="replace"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             missing.append(f"results.json cannot be read: {error}")
     if not isinstance(results, Mapping):
         missing.append("results.json does not hold an object")
@@ -163,7 +163,7 @@ def read_text(path: Path) -> str | None:
 def _scores(path: Path) -> list[Score]:
     try:
         records = read_json_lines(path)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
     scores = []
     for position, record in enumerate(records, start=1):

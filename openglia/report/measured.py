@@ -79,7 +79,7 @@ def median_seed(means: Mapping[int, float]) -> int | None:
 def _kept(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

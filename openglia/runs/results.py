@@ -22,7 +22,7 @@ def load(folder: RunFolder) -> Results:
     """
     try:
         results = json.loads(folder.results.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OpenGliaError(f"{folder.results} cannot be read: {error}") from None
     if not isinstance(results, dict) or "outcome" not in results:
         raise OpenGliaError(f"{folder.results} is not a run's results")

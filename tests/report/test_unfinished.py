@@ -6,6 +6,8 @@ import pytest
 
 from openglia import report
 from openglia.report import conversation
+from openglia.runs import solution
+from openglia.runs.folder import RunFolder
 
 EMPTY_HISTORY = json.dumps({"messages": []})
 
@@ -68,7 +70,50 @@ def only_failures(folders, folder):
     folders.change(folder, status="failed", final=None, verification=None)
 
 
+def killed_in_the_account(folders, folder):
+    """All is measured; what people read is not written, or half."""
+    (folder / "solution.md").write_text("# Solu")
+    (folder / "plots").mkdir()
+    (folder / "plots" / ".routers.png.abcdefgh").write_bytes(b"\x89PN")
+
+
+def killed_before_the_account(folders, folder):
+    (folder / "solution.md").unlink()
+    folders.change(folder, status="running", ended=None)
+
+
+def histories_missing(folders, folder):
+    (folder / "researcher.json").unlink()
+    (folder / "supervisor.md").unlink()
+
+
+def histories_of_another_form(folders, folder):
+    (folder / "researcher.json").write_text('{"messages": {"role": "user"}}')
+    (folder / "supervisor.json").write_text('{"messages": [null, {"tool_calls": []}, {"role": 3}]}')
+
+
+def histories_that_are_no_text(folders, folder):
+    (folder / "researcher.json").write_bytes(b"\xff\xfe\x00" * 9)
+    (folder / "supervisor.json").mkdir()
+
+
+def deeply_nested_history(folders, folder):
+    for name in ("researcher.json", "evaluations.jsonl"):
+        (folder / name).write_text("[" * 100_000)
+
+
+def the_record_half_written(folders, folder):
+    (folder / "evaluations.jsonl").write_text('{"number": 1, "resul')
+
+
 SHAPES = (
+    killed_in_the_account,
+    killed_before_the_account,
+    histories_missing,
+    histories_of_another_form,
+    histories_that_are_no_text,
+    deeply_nested_history,
+    the_record_half_written,
     nothing_said,
     the_supervisor_silent,
     nothing_evaluated,
@@ -88,6 +133,19 @@ def test_every_shape_of_a_run_has_a_page_and_a_row(folders, simulated, undrawn, 
     assert text.rstrip().endswith("</html>")
     index = report.write_index(folder.parent).read_text()
     assert folder.name in index
+    results = {"outcome": None, "account": "", **json.loads((folder / "results.json").read_text())}
+    told = solution.render(RunFolder(folder), results)
+    assert told.startswith(f"# Router discovered in {folder.name}")
+    assert "## How to reproduce it" in told
+
+
+def test_results_that_are_half_written_have_a_page(folders, simulated, undrawn):
+    folder = folders.make(count=2)
+    whole = (folder / "results.json").read_text()
+    for size in (0, 1, len(whole) // 2, len(whole) - 1):
+        (folder / "results.json").write_text(whole[:size])
+        assert "results.json cannot be read" in report.write(folder).read_text()
+        assert folder.name in report.write_index(folder.parent).read_text()
 
 
 def test_an_empty_history_is_no_conversation(tmp_path):
