@@ -16,8 +16,9 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """
     if len(values) < 2:
         return None
-    if min(values) == max(values):
-        return values[0], values[0]  # BCa is not defined without spread
+    low, high = min(values), max(values)
+    if math.isclose(low, high, rel_tol=1e-12, abs_tol=1e-15):
+        return low, high  # BCa is not defined without spread, and rounding is none
     from scipy import stats  # takes as long to load as a seed to simulate
 
     result = stats.bootstrap(

@@ -17,7 +17,16 @@ from openglia.benchmark.bootstrap import bootstrap_interval
 from openglia.benchmark.requests import Requests
 
 # What a router must not make worse unnoticed, besides the mean response time.
-HEADLINES = ("p99", "ttft_mean", "ttft_p99", "tpot_mean", "restarted_share")
+HEADLINES = (
+    "p50",
+    "p90",
+    "p99",
+    "ttft_mean",
+    "ttft_p99",
+    "tpot_mean",
+    "restarted_share",
+    "makespan",
+)
 
 _COLUMNS = (
     "arrived_at",
@@ -45,12 +54,17 @@ class Statistics:
     tpot_mean: float | None  # per output token after the first; None if no output has two
     queue_time_mean: float  # arrival to routing: the time in the global queue
     restarted_share: float  # of the requests, restarted at least once
-    # Each of ``HEADLINES`` seed by seed, for comparisons in pairs.
+    # Each of ``HEADLINES`` seed by seed, for comparisons in pairs; not in the JSON line, which
+    # agents read after every evaluation.
     by_seed: Mapping[str, tuple[float | None, ...]]
 
     def to_json(self) -> dict[str, Any]:
         """The figures by name; pairs and sequences as lists."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+            if key != "by_seed"
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +80,7 @@ class Comparison:
 def summarise(requests: Sequence[Requests]) -> Statistics:
     """The figures of an evaluation from the requests of each seed, in the order of the seeds."""
     per_seed = [float(np.mean(seed["request_e2e_time"])) for seed in requests]
-    single = [_figures(seed) for seed in requests]
+    single = [_figures(seed) | {"makespan": _makespan(seed)} for seed in requests]
     together = {name: np.concatenate([np.asarray(s[name]) for s in requests]) for name in _COLUMNS}
     return Statistics(
         mean_response_time=fmean(per_seed),
@@ -97,10 +111,9 @@ def _figures(requests: Requests) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+def _makespan(requests: Requests) -> float:
+    """Seconds from the first arrival to the last completion of a seed."""
+    return float(np.max(requests["completed_at"]) - np.min(requests["arrived_at"]))
 
 
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:

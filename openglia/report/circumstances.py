@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from openglia.report import units
+from openglia.report import units, verdict
 from openglia.report.data import Run, at, number, text
 from openglia.report.markup import Html, element, folded, join, table
 from openglia.report.parts import note, pairs, plain, words_of
@@ -85,7 +85,10 @@ def integrity_part(run: Run) -> Html:
         parts.append(note("No integrity checks are recorded."))
     verification = at(run.results, "verification")
     if isinstance(verification, Mapping) and verification:
-        parts += [element("h3", "Verification on held-out seeds"), pairs(verification)]
+        rest = {key: value for key, value in verification.items() if key != "worse"}
+        parts += [element("h3", "Verification on held-out seeds"), pairs(rest)]
+        if worse := verdict.worse(run):
+            parts.append(element("ul", *(element("li", flag.meaning) for flag in worse)))
     else:
         parts.append(note("The final router was not verified on held-out seeds."))
     return join(parts)

@@ -69,6 +69,7 @@ def _row(run: Run, folder: Path) -> list[Html | str]:
     final, results = run.results.get("final"), run.results
     total = number(results, "evaluations", "total")
     marks = [flag_mark(flag) for flag in verdict.flags(run)]
+    marks += [flag_mark(flag) for flag in verdict.worse(run) if flag.tone == "warning"]
     return [
         link,
         text(results, "model") or units.DASH,

@@ -98,9 +98,7 @@ def _header(run: Run) -> Html:
         ),
         (
             "Relative to LLQ",
-            units.ratio(verdict.ratio_to_llq(run, "held_out")),
-            "held-out seeds; on evaluation seeds "
-            f"{units.ratio(verdict.ratio_to_llq(run, 'evaluation'))}",
+            *_relative(run),
         ),
         ("Evaluations", units.count(_evaluations(run)), _evaluation_words(run)),
         (
@@ -109,7 +107,7 @@ def _header(run: Run) -> Html:
             f"{units.count(tokens)} tokens" if tokens else "no tokens recorded",
         ),
     ]
-    remarks = [note(flag.meaning, flag.tone) for flag in verdict.flags(run)]
+    remarks = [note(flag.meaning, flag.tone) for flag in verdict.flags(run) + verdict.worse(run)]
     if ended.word != "completed":
         remarks.insert(
             0, note(join([element("strong", f"Run {ended.word}. "), ended.meaning]), ended.tone)
@@ -148,6 +146,19 @@ def _header(run: Run) -> Html:
             class_="tiles",
         ),
         *remarks,
+    )
+
+
+def _relative(run: Run) -> tuple[str, str]:
+    """The ratio on held-out seeds, and in words what it is."""
+    means = units.ratio(verdict.ratio_to_llq(run, "held_out"))
+    seen = units.ratio(verdict.ratio_to_llq(run, "evaluation"))
+    paired = verdict.paired_ratio(run)
+    if paired is None:
+        return means, f"held-out seeds; on evaluation seeds {seen}"
+    ratio, spread = paired
+    return units.ratio(ratio), (
+        f"held-out seeds, seed by seed, {spread}; of the means {means}, on evaluation seeds {seen}"
     )
 
 

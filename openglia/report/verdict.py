@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from openglia.report import units
-from openglia.report.data import Run, at, number, text
+from openglia.report.data import Run, at, interval, number, text
+from openglia.runs import judgement
 
 Tone = Literal["good", "warning", "bad", "plain"]
 
@@ -36,24 +37,14 @@ def flags(run: Run) -> list[Flag]:
     """What a reader must know before believing the figures; empty if there is nothing."""
     found = []
     if at(run.results, "verification", "no_gain") is True:
+        words = judgement.no_gain_words(at(run.results, "verification"))
         found.append(
             Flag(
                 "warning",
                 "no gain shown",
-                "On the held-out seeds the paired ratio to LLQ is not clearly below 1.",
+                f"{words[0].upper()}{words[1:]}.",
             )
         )
-    for figure in at(run.results, "verification", "worse") or ():
-        if at(figure, "clear") is True:
-            name = str(at(figure, "figure")).replace("_", " ")
-            ratio = number(figure, "ratio")
-            found.append(
-                Flag(
-                    "warning",
-                    f"worse {name}",
-                    f"{name} is {ratio:.3f} times LLQ's, paired by seed.",
-                )
-            )
     if at(run.results, "verification", "overfitting") is True:
         found.append(
             Flag(
@@ -94,6 +85,32 @@ def ratio_to_llq(run: Run, group: str, router: str = "final") -> float | None:
     return None if mean is None or not llq else mean / llq
 
 
+def paired_ratio(run: Run) -> tuple[float, str] | None:
+    """Final over LLQ on held-out seeds, seed by seed, and its interval; None in older runs."""
+    ratio = number(run.results, "verification", "ratio_held_out")
+    if ratio is None:
+        return None
+    bounds = interval(run.results, "verification", "ratio_interval")
+    if bounds is not None:
+        return ratio, f"90 % interval {units.ratio(bounds[0])} to {units.ratio(bounds[1])}"
+    return ratio, judgement.no_interval_words(number(run.results, "verification", "ratio_seeds"))
+
+
+def worse(run: Run) -> list[Flag]:
+    """The figures that are higher than LLQ's on the held-out seeds.
+
+    They are no flags: what is said of the mean response time holds all the same.
+    """
+    entries = at(run.results, "verification", "worse")
+    found = []
+    for entry in entries if isinstance(entries, list) else []:
+        if (line := text(entry, "line")) is not None:
+            clear = at(entry, "clear") is True
+            name = (text(entry, "figure") or "figure").replace("_", " ")
+            found.append(Flag("warning" if clear else "plain", f"{name} worse", line))
+    return found
+
+
 def headline(run: Run) -> str:
     """One sentence: what the run found."""
     held_out, evaluated = gain(run, "held_out"), gain(run, "evaluation")
@@ -103,11 +120,22 @@ def headline(run: Run) -> str:
     assert measured is not None
     where = "requests it had never seen" if held_out is not None else "the evaluation seeds"
     verb = "lowers" if measured >= 0 else "raises"
+    if (paired := paired_ratio(run)) is not None:
+        ratio, spread = paired
+        evaluation = "" if evaluated is None else f"; {_change(evaluated)} on the evaluation seeds"
+        return (
+            f"On requests it had never seen the discovered router's mean response time is "
+            f"{units.ratio(ratio)} of LLQ's seed by seed ({spread}), {_change(measured)} over all "
+            f"seeds{evaluation}."
+        )
     sentence = (
         f"The discovered router {verb} the mean response time by {abs(measured):.0%} against LLQ "
         f"on {where}"
     )
     if held_out is not None and evaluated is not None:
-        direction = "lower" if evaluated >= 0 else "higher"
-        return f"{sentence} ({abs(evaluated):.0%} {direction} on the evaluation seeds)."
+        return f"{sentence} ({_change(evaluated)} on the evaluation seeds)."
     return f"{sentence}."
+
+
+def _change(gained: float) -> str:
+    return f"{abs(gained):.0%} {'lower' if gained >= 0 else 'higher'}"

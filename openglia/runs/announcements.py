@@ -8,7 +8,7 @@ from openglia.agents.limits import left
 from openglia.benchmark.tables import comparison_table, markdown
 from openglia.files import read_handed_over
 from openglia.runs.results import on_evaluation_seeds
-from openglia.runs.solution import verdict
+from openglia.runs.solution import verdict, worse_lines
 from openglia.runs.verification import Say
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def conclude(folder: "RunFolder", results: Mapping[str, Any], say: Say) -> None:
     if rows:
         say(markdown(comparison_table(rows)).rstrip())
     say(verdict(results).replace("*", ""))
+    for line in worse_lines(results):
+        say(f"held-out seeds: {line}")
     for line in results["warnings"]:
         say(f"warning: {line}")
     reason = f" ({results['reason']})" if results["reason"] else ""

@@ -12,7 +12,7 @@ from openglia import interrupts
 from openglia.benchmark.definition import Benchmark
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_atomically
-from openglia.runs import provenance, solution, verification
+from openglia.runs import judgement, provenance, solution, verification
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record
 from openglia.runs.results import (
@@ -125,7 +125,7 @@ def _verify(folder: RunFolder, results: Results, benchmark: Benchmark, say: Say)
                 warn(results, f"{name} failed on the held-out seeds: {result['reason']}")
     else:
         warn(results, f"the benchmark {benchmark.name} has no held-out seeds")
-    checked |= verification.judge(on_evaluation_seeds(results), on_held_out_seeds(results))
+    checked |= judgement.judge(on_evaluation_seeds(results), on_held_out_seeds(results))
     results["verification"] = checked | {"deterministic": None, "repeat_reason": None}
     repeated = verification.check_repeats(
         benchmark, simulator, final, results["final"]["evaluation"], say
@@ -144,7 +144,7 @@ def _verify(folder: RunFolder, results: Results, benchmark: Benchmark, say: Say)
 def _warn_of_verdict(results: Results) -> None:
     checked = results["verification"]
     if checked["no_gain"]:
-        warn(results, "no gain is shown: on held-out seeds the paired ratio to LLQ reaches 1")
+        warn(results, f"no gain is shown: {judgement.no_gain_words(checked)}")
     if checked["overfitting"]:
         warn(
             results,

@@ -10,10 +10,9 @@ from openglia.benchmark.evaluation import choose_simulator, evaluate
 from openglia.benchmark.tables import comparison_table, markdown
 from openglia.errors import OpenGliaError
 from openglia.files import sha256
-from openglia.runs import scored_on, verification
+from openglia.runs import judgement, scored_on, verification
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import load, on_evaluation_seeds, on_held_out_seeds
-from openglia.runs.solution import worse_line
 from openglia.runs.verification import Say
 
 Group = Mapping[str, Mapping[str, Any]]
@@ -52,12 +51,14 @@ def repeat(folder: RunFolder, simulator: str, say: Say) -> int:
         unseen = verification.measure_held_out(benchmark, chosen, final, say)
     _show("evaluation seeds", seen, say)
     _show("held-out seeds", unseen, say)
-    judged = verification.judge(seen, unseen)
-    worse = judged.pop("worse") or []
-    for name, value in judged.items():
-        say(f"{name}: {_shown(name, value)}")
-    for figure in worse:
-        say(worse_line(figure))
+    judged = judgement.judge(seen, unseen)
+    if judged["ratio_held_out"] is not None:
+        say(f"mean response time, seed by seed, to LLQ's: {judgement.ratio_words(judged)}")
+    for name in ("gain_evaluation", "gain_held_out", "overfitting", "no_gain"):
+        value = judged[name]
+        say(f"{name}: {f'{value:.1%}' if isinstance(value, float) else value}")
+    for line in judgement.lines(judged):
+        say(line)
     differing = [
         *_differing("evaluation seeds", on_evaluation_seeds(results), seen),
         *_differing("held-out seeds", on_held_out_seeds(results), unseen),
@@ -69,14 +70,6 @@ def repeat(folder: RunFolder, simulator: str, say: Say) -> int:
         return 0
     say("not what the run recorded" if differing else "all figures are those that the run recorded")
     return 1 if differing else 0
-
-
-def _shown(name: str, value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.1%}" if name.startswith("gain") else f"{value:.3f}"
-    if isinstance(value, list):
-        return " to ".join(f"{bound:.3f}" for bound in value)
-    return str(value)
 
 
 def _measure(benchmark: Benchmark, simulator: str, final: Any) -> dict[str, dict[str, Any]]:

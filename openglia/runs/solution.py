@@ -7,6 +7,7 @@ from typing import Any
 from openglia.benchmark.seeds import format_seeds
 from openglia.benchmark.tables import comparison_table, markdown
 from openglia.quantities import spelled
+from openglia.runs import judgement
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import on_evaluation_seeds, on_held_out_seeds
 from openglia.runs.scored_on import argument, shown_path
@@ -19,6 +20,7 @@ def render(folder: RunFolder, results: Mapping[str, Any], plots: Sequence[str] =
     parts = [
         f"# Router discovered in {folder.id}",
         verdict(results),
+        _worse(results),
         _ending(results),
         "## The Researcher's account",
         account or "The Researcher left no account.",
@@ -37,20 +39,7 @@ def render(folder: RunFolder, results: Mapping[str, Any], plots: Sequence[str] =
         "## How to reproduce it",
         _reproduction(folder, results),
     ]
-    return "\n\n".join(parts) + "\n"
-
-
-_NAMES = {
-    "p99": "p99 of the response time",
-    "ttft_mean": "mean TTFT",
-    "ttft_p99": "p99 of TTFT",
-    "tpot_mean": "mean TPOT",
-    "restarted_share": "share of restarted requests",
-}
-_UNITS = dict.fromkeys(_NAMES, ("s", 1)) | {
-    "tpot_mean": ("ms", 1000),
-    "restarted_share": ("%", 100),
-}
+    return "\n\n".join(part for part in parts if part is not None) + "\n"
 
 
 def verdict(results: Mapping[str, Any]) -> str:
@@ -62,14 +51,9 @@ def verdict(results: Mapping[str, Any]) -> str:
     elif checked is None or checked.get("gain_held_out") is None:
         words.append("not verified on held-out seeds")
     else:
-        words.append(
-            f"verified on held-out seeds: the mean response time is {_change(checked)} than LLQ's "
-            f"({_percent(checked['gain_evaluation'])} gain on the evaluation seeds)"
-        )
-        words.append(_paired(checked))
+        words.append(f"verified on held-out seeds: {_headline(checked)}")
         if checked["no_gain"]:
-            words.append("NO GAIN SHOWN: the paired ratio to LLQ is not clearly below 1")
-        words += [worse_line(figure) for figure in checked.get("worse") or ()]
+            words.append(f"NO GAIN SHOWN: {judgement.no_gain_words(checked)}")
         if checked["overfitting"]:
             words.append("OVERFITTING: less than 80 % of the gain holds on held-out seeds")
         if checked["deterministic"] is False:
@@ -85,29 +69,29 @@ def verdict(results: Mapping[str, Any]) -> str:
     return f"**Verification:** {'; '.join(word for word in words if word)}."
 
 
-def _paired(checked: Mapping[str, Any]) -> str:
-    ratio, interval = checked.get("ratio_held_out"), checked.get("ratio_interval")
-    if ratio is None:
-        return ""  # a run of an earlier version
-    return f"paired ratio to LLQ {ratio:.3f} ({_between(interval)})"
+def worse_lines(results: Mapping[str, Any]) -> list[str]:
+    """What the final router made worse than LLQ on the held-out seeds, one line each."""
+    return judgement.lines(results.get("verification") or {})
 
 
-def _between(interval: Sequence[float] | None) -> str:
-    if interval is None:
-        return "one seed, no interval"
-    return f"90 % interval {interval[0]:.3f} to {interval[1]:.3f}"
+def _worse(results: Mapping[str, Any]) -> str | None:
+    lines = worse_lines(results)
+    if not lines:
+        return None
+    return f"**On the held-out seeds, compared with LLQ seed by seed:**\n\n{_bullets(lines)}"
 
 
-def worse_line(figure: Mapping[str, Any]) -> str:
-    """One line on a headline figure that is higher than LLQ's on the held-out seeds."""
-    name = figure["figure"]
-    unit, scale = _UNITS[name]
-    values = (
-        f"{scale * figure['final']:.3g} {unit} against LLQ's {scale * figure['llq']:.3g} {unit}"
+def _headline(checked: Mapping[str, Any]) -> str:
+    mean = (
+        f"{_change(checked)} than LLQ's ({_percent(checked['gain_evaluation'])} gain on the "
+        f"evaluation seeds)"
     )
-    how = "got WORSE" if figure["clear"] else "is higher, within noise"
-    ratio = f"paired ratio {figure['ratio']:.3f}, {_between(figure['interval'])}"
-    return f"{_NAMES[name]} {how}: {values} ({ratio})"
+    if checked.get("ratio_held_out") is None:  # of a version that did not compare in pairs
+        return f"the mean response time is {mean}"
+    return (
+        f"the mean response time, seed by seed, is {judgement.ratio_words(checked)} of LLQ's; "
+        f"over all seeds it is {mean}"
+    )
 
 
 def _change(checked: Mapping[str, Any]) -> str:

@@ -12,12 +12,10 @@ from typing import Any
 
 from openglia import paths
 from openglia.benchmark.definition import Benchmark
-from openglia.benchmark.evaluation import evaluate
-from openglia.benchmark.statistics import HEADLINES, Comparison, compare
+from openglia.benchmark.evaluation import Evaluation, evaluate
 from openglia.errors import OpenGliaError
 
 VIDUR_SEEDS = 2  # held-out seeds repeated on Vidur: it takes about 40 s for one of the paper's
-OVERFITTING_SHARE = 0.8  # of the gain on the evaluation seeds
 
 # Compared request by request; the same names in both simulators' request_metrics.csv.
 _COLUMNS = ("completed_at", "replica_id")
@@ -34,12 +32,12 @@ def measure_held_out(
     seeds = benchmark.held_out_seeds
     say("verification: the baselines on the held-out seeds")
     measured = measure_baselines(benchmark, seeds=seeds, simulator=simulator)
-    found = {name: evaluation.to_json() for name, evaluation in measured.items()}
+    found = {name: _paired_json(evaluation) for name, evaluation in measured.items()}
     files = {"stub": paths.STUB} | ({} if final is None else {"final": final})
     for name, path in files.items():
         say(f"verification: {name} on the held-out seeds")
         evaluation = evaluate(str(path), benchmark, seeds=seeds, simulator=simulator)
-        found[name] = evaluation.to_json()
+        found[name] = _paired_json(evaluation)
     fill_ratios(found)
     return found
 
@@ -53,81 +51,6 @@ def fill_ratios(results: Mapping[str, dict[str, Any]]) -> None:
         if result["status"] == "ok" and result.get("ratio_to_llq") is None:
             result["ratio_to_llq"] = result["mean_response_time"] / llq["mean_response_time"]
             result.pop("ratio_note", None)
-
-
-def judge(
-    evaluation: Mapping[str, Mapping[str, Any]], held_out: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Gains against LLQ and what they show; None where a figure is missing.
-
-    Args:
-        evaluation: JSON lines on the evaluation seeds: of ``llq`` and ``final``.
-        held_out: likewise on the held-out seeds.
-
-    Returns:
-        ``gain_evaluation`` and ``gain_held_out``: 1 - mean(final) / mean(LLQ). ``overfitting``:
-        the gain on held-out seeds is less than 80 % of the one on the evaluation seeds.
-        ``ratio_held_out``: the paired ratio, the geometric mean over held-out seeds of the final
-        router's mean response time to LLQ's, with ``ratio_interval``, 90 % (None for one seed).
-        ``no_gain``: that interval reaches 1; with one seed, the ratio does.
-        ``worse``: the headline figures that are above LLQ's, as paired ratio and over all, with
-        ``ratio``, ``interval`` and ``clear``: whether the interval lies above 1 as a whole.
-    """
-    seen, unseen = gain(evaluation), gain(held_out)
-    overfitting = None
-    if seen is not None and unseen is not None:
-        overfitting = seen > 0 and unseen < OVERFITTING_SHARE * seen
-    paired = None
-    if unseen is not None:
-        final, llq = held_out["final"], held_out["llq"]
-        paired = _paired(final.get("per_seed"), llq.get("per_seed"))
-    return {
-        "gain_evaluation": seen,
-        "gain_held_out": unseen,
-        "ratio_held_out": paired and paired.ratio,
-        "ratio_interval": paired and paired.interval and list(paired.interval),
-        "overfitting": overfitting,
-        "no_gain": None if unseen is None else unseen <= 0 if paired is None else _reaches(paired),
-        "worse": None if paired is None else _worse(final, llq),
-    }
-
-
-def _reaches(paired: Comparison) -> bool:
-    return (paired.interval[1] if paired.interval else paired.ratio) >= 1
-
-
-def _worse(final: Mapping[str, Any], llq: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = []
-    ours, theirs = final.get("by_seed") or {}, llq.get("by_seed") or {}
-    for name in HEADLINES:
-        paired = _paired(ours.get(name), theirs.get(name))
-        if paired is not None and paired.ratio > 1 and final[name] > llq[name]:
-            found.append(
-                {
-                    "figure": name,
-                    "final": final[name],
-                    "llq": llq[name],
-                    "ratio": paired.ratio,
-                    "interval": paired.interval and list(paired.interval),
-                    "clear": paired.interval is not None and paired.interval[0] > 1,
-                }
-            )
-    return found
-
-
-def _paired(final: Any, llq: Any) -> Comparison | None:
-    """None where a seed has no such figure, or none above zero: then there is no ratio."""
-    if not final or not llq or len(final) != len(llq) or not all([*final, *llq]):
-        return None
-    return compare(final, llq)
-
-
-def gain(results: Mapping[str, Mapping[str, Any]]) -> float | None:
-    """1 - mean(final) / mean(LLQ), or None if either has no score."""
-    final, llq = results.get("final") or {}, results.get("llq") or {}
-    if final.get("status") != "ok" or llq.get("status") != "ok":
-        return None
-    return float(1 - final["mean_response_time"] / llq["mean_response_time"])
 
 
 def check_repeats(
@@ -227,6 +150,14 @@ def largest_difference(first: Path, second: Path, seed: int) -> dict[str, Any]:
         "largest_difference": float(np.abs(times[0] - times[1]).max(initial=0.0)),
         "equal": not differing.any(),
     }
+
+
+def _paired_json(evaluation: Evaluation) -> dict[str, Any]:
+    """The JSON line with the figures of each seed, which comparing in pairs needs."""
+    line = evaluation.to_json()
+    if evaluation.statistics is not None:
+        line["by_seed"] = {name: list(v) for name, v in evaluation.statistics.by_seed.items()}
+    return line
 
 
 def _clean(

@@ -1,5 +1,6 @@
 """The page: whole, escaped, and never without a word where something is missing."""
 
+import html
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,8 @@ from openglia.commands import report as command
 from openglia.errors import UsageError
 from openglia.report import data, drawing, page, plots, prose, verdict
 from openglia.report.markup import Html, element
+from openglia.runs import solution
+from openglia.runs.folder import RunFolder
 
 HOSTILE = "</script></style></pre><script>alert(1)</script><img src=x onerror=alert(1)>"
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -174,6 +177,39 @@ def test_flags_are_shown(folders, undrawn):
     text = page.render(data.read(folder), report._plots(data.read(folder)))
     assert "(10.0 % against 50.0 %)" in text
     assert all(word in report.write_index(folder.parent).read_text() for word in words)
+
+
+def test_paired_ratio_is_the_headline_and_what_got_worse_is_named(folders, simulated, undrawn):
+    folder = folders.make(count=5)
+    results = json.loads((folder / "results.json").read_text())
+    lines = [
+        "p99 got worse: 441 s against LLQ's 334 s (ratio 1.32, 1.10 to 1.58)",
+        "TTFT is higher, within noise: 5 s against LLQ's 4 s (ratio 1.05, 0.90 to 1.20)",
+    ]
+    # A run of an earlier version is still told as it was.
+    assert "of LLQ's seed by seed" not in html.unescape(report.write(folder).read_text())
+    paired = {
+        "ratio_held_out": 0.444, "ratio_interval": [0.41, 0.48], "ratio_seeds": 10,
+        "repeat_reason": None, "worse": [
+            {"figure": "p99", "clear": True, "line": lines[0]},
+            {"figure": "ttft_mean", "clear": False, "line": lines[1]},
+            {"figure": "p50", "clear": "<", "ratio": None}, 7,
+        ],
+    }  # fmt: skip
+    folders.change(folder, verification=results["verification"] | paired, outcome=None, account="")
+    text = report.write(folder).read_text()
+    assert_sound(text)
+    assert "mean response time is 0.444 of LLQ" in text
+    assert "(90 % interval 0.410 to 0.480)" in text
+    assert all(html.escape(line) in text for line in lines)
+    index = report.write_index(folder.parent).read_text()
+    assert "p99 worse" in index
+    assert "is 0.4" in index  # a figure that is worse is no reason to doubt the mean
+    paired["worse"] = paired["worse"][:2]
+    folders.change(folder, verification=results["verification"] | paired)
+    told = solution.render(RunFolder(folder), json.loads((folder / "results.json").read_text()))
+    assert "is 0.444 (90 % interval 0.410 to 0.480, 10 seeds) of LLQ's" in told
+    assert all(f"- {line}\n" in told for line in lines)
 
 
 def test_worse_router_is_not_praised(folders):

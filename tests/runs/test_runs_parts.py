@@ -18,10 +18,9 @@ from openglia.runs import evaluator as evaluator_module
 from openglia.runs.client import score
 from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import create
+from openglia.runs.judgement import judge, lines
 from openglia.runs.record import Record
 from openglia.runs.requests import RefusedError, read_request
-from openglia.runs.solution import worse_line
-from openglia.runs.verification import judge
 from openglia.runs.workspace import publish_results
 
 BENCHMARK = replace(load_benchmark("smoke"), seeds=(0, 1, 2))
@@ -200,10 +199,13 @@ def test_what_got_worse_is_named():
     assert [(f["figure"], f["clear"]) for f in judged["worse"]] == [
         ("p99", True),
         ("tpot_mean", False),
+        ("restarted_share", True),
     ]
-    lines = [worse_line(figure) for figure in judged["worse"]]
-    assert lines[0].startswith("p99 of the response time got WORSE: 441 s against LLQ's 334 s")
-    assert lines[1].startswith("mean TPOT is higher, within noise: 31 ms")
+    told = lines(judged)
+    assert told[0].startswith("p99 got worse: 441 s against LLQ's 334 s")
+    assert told[1].startswith("TPOT is higher, within noise: 0.031 s")
+    # Where a zero leaves no ratio, the difference says it.
+    assert told[2].startswith("restarted share got worse: 10.0 % against LLQ's 0.0 % (difference")
 
 
 def test_one_seed_has_a_ratio_without_an_interval():
