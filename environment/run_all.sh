@@ -19,6 +19,7 @@ until [[ -f $root/openglia/cli.py ]]; do
     root=$(dirname -- "$root")
 done
 
-export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+# A sandbox that does not show the checkout as a whole names another place of the package.
+export PYTHONPATH="${OPENGLIA_PACKAGE:-$root}"
 exec "$root/.venv/bin/python" -m openglia evaluate \
     --results "$root/environment/vidur/simulator_results" "$@"

@@ -16,5 +16,6 @@ until [[ -f $root/openglia/cli.py ]]; do
     root=$(dirname -- "$root")
 done
 
-export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+# A sandbox that does not show the checkout as a whole names another place of the package.
+export PYTHONPATH="${OPENGLIA_PACKAGE:-$root}"
 exec "$root/.venv/bin/python" -m openglia baseline "$@"

@@ -20,3 +20,8 @@ CACHE = ENVIRONMENT / "cache"
 VIDUR = ENVIRONMENT / "vidur"
 WORKING_SCHEDULER = VIDUR / "vidur" / "scheduler" / "global_scheduler" / "ai_global_scheduler.py"
 SIMULATOR_RESULTS = VIDUR / "simulator_results"
+
+
+def shown(path: Path) -> Path:
+    """The path as one types it in the experiment's folder; in full if it lies elsewhere."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

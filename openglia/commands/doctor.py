@@ -104,14 +104,14 @@ def _packages() -> Finding:
 
 def _experiment() -> Finding:
     missing = [
-        str(path.relative_to(paths.ROOT))
+        str(paths.shown(path))
         for path in (paths.PROBLEM, paths.STUB, paths.BENCHMARKS, paths.OVERRIDES)
         if not path.exists()
     ]
     if missing:
         return Finding("experiment", "problem", f"missing in {paths.ROOT}: {', '.join(missing)}")
     if not paths.WORKING_SCHEDULER.parent.is_dir():
-        text = f"{paths.VIDUR.relative_to(paths.ROOT)} is not laid out: run ./setup.sh"
+        text = f"{paths.shown(paths.VIDUR)} is not laid out: run ./setup.sh"
         return Finding("experiment", "problem", text)
     return Finding("experiment", "ok", str(paths.ROOT))
 
@@ -275,7 +275,7 @@ def _locks() -> Finding:
                 fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = stream.read().strip() or "unknown"
-                held.append(f"{path.relative_to(paths.ROOT)} by process {holder}")
+                held.append(f"{paths.shown(path)} by process {holder}")
     if held:
         return Finding("locks", "note", f"held: {'; '.join(held)}")
     return Finding("locks", "ok", "none is held; none can go stale")

@@ -51,7 +51,11 @@ def command(view: View, argv: list[str]) -> list[str]:
         "writable": [*writable, "/dev/null"],
         "denied": denied,
         "folder": str(view.folder),
-        "variables": {**view.variables, "PYTHONPATH": str(package)},
+        "variables": {
+            **view.variables,
+            "PYTHONPATH": str(package),
+            "OPENGLIA_PACKAGE": str(package),  # for the scripts, which set the other
+        },
         "processes": MAX_PROCESSES,
     }
     inner = limited(argv, memory_kib=view.memory_kib, processes=False)

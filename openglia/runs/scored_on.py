@@ -83,12 +83,7 @@ def argument(folder: RunFolder, results: Mapping[str, Any]) -> str:
             return shlex.quote(str(name))
     except OpenGliaError:
         pass
-    return shlex.quote(str(shown_path(folder.benchmark)))
-
-
-def shown_path(path: Path) -> Path:
-    """The path as commands in the project's folder name it."""
-    return path.relative_to(paths.ROOT) if path.is_relative_to(paths.ROOT) else path
+    return shlex.quote(str(paths.shown(folder.benchmark)))
 
 
 def _file(results: Mapping[str, Any]) -> Path | None:

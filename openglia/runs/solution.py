@@ -4,13 +4,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from openglia import paths
 from openglia.benchmark.seeds import format_seeds
 from openglia.benchmark.tables import comparison_table, markdown
 from openglia.quantities import spelled
 from openglia.runs import judgement
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import on_evaluation_seeds, on_held_out_seeds
-from openglia.runs.scored_on import argument, shown_path
+from openglia.runs.scored_on import argument
 
 
 def render(folder: RunFolder, results: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
@@ -177,7 +178,7 @@ def _bullets(lines: Sequence[str]) -> str:
 
 def _reproduction(folder: RunFolder, results: Mapping[str, Any]) -> str:
     commit = results["versions"].get("openglia_commit") or "unknown"
-    path = shown_path(folder.path)
+    path = paths.shown(folder.path)
     name = argument(folder, results)
     commands = ["./setup.sh"]
     if results.get("final") is not None:

@@ -123,12 +123,12 @@ def items(*, vidur_wanted: bool) -> list[Item]:
         listed.append(Item("Vidur's packages", not missing, ", ".join(missing) or "all there"))
     elif vidur_wanted or found not in ("missing", "embedded", "no git"):
         listed.append(Item("Vidur", False, _EXPLAINED[found]))
-    listed.append(
-        Item("working scheduler", paths.WORKING_SCHEDULER.exists(), _place(paths.WORKING_SCHEDULER))
-    )
+    working = paths.WORKING_SCHEDULER
+    listed.append(Item("working scheduler", working.exists(), str(paths.shown(working))))
     for name in SCRIPTS:
         target = paths.VIDUR / name
-        listed.append(Item(name, _equal(paths.ENVIRONMENT / name, target), _place(target)))
+        same = _equal(paths.ENVIRONMENT / name, target)
+        listed.append(Item(name, same, str(paths.shown(target))))
     return listed
 
 
@@ -146,7 +146,3 @@ def _equal(first: Path, second: Path) -> bool:
     if not (first.is_file() and second.is_file()):
         return False
     return first.read_bytes() == second.read_bytes()
-
-
-def _place(path: Path) -> str:
-    return str(path.relative_to(paths.ROOT)) if path.is_relative_to(paths.ROOT) else str(path)

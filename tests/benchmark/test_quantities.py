@@ -97,7 +97,7 @@ def test_the_command_of_a_run_is_read_back_to_its_limits():
         "limits": limits, "model": "offline", "benchmark": {"name": "smoke"},
         "simulator": "embedded", "seed": 4,
     }  # fmt: skip
-    words = shlex.split(solution.run_command(results))[1:]
+    words = shlex.split(solution.run_command(results, "smoke"))[1:]
     options = run_command.options(parsed(run_command, words))
     assert {name: getattr(options.limits, name) for name in limits} == limits
     assert options.seed == 4

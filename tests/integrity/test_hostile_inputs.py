@@ -67,7 +67,9 @@ def test_a_trace_that_is_none_is_refused(name, tmp_path):
     assert done.returncode == 1, done
     assert part in done.stderr.splitlines()[0]
     assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    (told,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (told["seed"], told["status"]) == (0, "error")
+    assert part in told["reason"]
     assert not (tmp_path / "out/seed_0/summary.json").exists()
 
 
