@@ -1,5 +1,6 @@
 """What the discovery loop is given, and what it gives back."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,10 @@ class Patience:
     silence: float = 300.0  # seconds without a piece of the answer until a call is given up
 
 
+def _on_the_terminal(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One discovery: where it happens, what it is about, and its means."""
@@ -89,6 +94,7 @@ class Experiment:
     used: Used = field(default_factory=Used)  # of the limits, by earlier processes of the run
     # Told after each call of a model what each agent has used since the start, and the rounds.
     spent: Callable[[Mapping[str, Usage], int], None] | None = None
+    say: Callable[[str], None] = _on_the_terminal  # told of provider trouble, line by line
     seed: int = 0  # of the offline model
     resume: bool = False  # continue with the histories in ``run_dir``
     command_timeout: float = 1800.0  # seconds of wall time of one shell command, below an hour

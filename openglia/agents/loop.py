@@ -37,10 +37,6 @@ async def discover(experiment: Experiment) -> Outcome:
     """
     redact = redactor(os.environ, experiment.root)
     outcome = await _discover(experiment, redact)
-    # The providers' clients close their connections when they are collected, and need this event
-    # loop for it; left to chance they complain on the terminal after it is closed.
-    gc.collect()
-    await asyncio.sleep(_CLOSING_SECONDS)
     return replace(
         outcome,
         reason=redact.text(outcome.reason) if outcome.reason else None,
@@ -71,7 +67,18 @@ async def _discover(experiment: Experiment, redact: Redactor) -> Outcome:
                     )
         except ProviderSetupError as error:
             outcome = replace(outcome, reason=str(error))
+    await collect_clients()
     return outcome
+
+
+async def collect_clients() -> None:
+    """Let the providers' clients close their connections.
+
+    They do so when they are collected, and need this event loop for it; left to chance they
+    complain on the terminal after it is closed.
+    """
+    gc.collect()
+    await asyncio.sleep(_CLOSING_SECONDS)
 
 
 async def _converse(session: "Session", rounds: int) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 from fast_agent import FastAgent
 from fast_agent.config import Settings
-from fast_agent.core.exceptions import ProviderKeyError
 from fast_agent.llm.provider_types import Provider
 from fast_agent.types import RequestParams
 
@@ -22,6 +21,7 @@ from openglia.agents.prompts import prompt
 from openglia.agents.redaction import Redactor
 from openglia.agents.shell import SandboxedShell
 from openglia.agents.tracing import RESEARCHER, SUPERVISOR
+from openglia.agents.trouble import is_final, one_line, refuse_page, retry_after, told
 from openglia.errors import OpenGliaError
 
 # Of the user's configuration only what concerns models is taken over: no servers, plugins,
@@ -35,9 +35,8 @@ _KEPT_SETTINGS = {p.config_name for p in Provider} | {
 # Tools that run at the provider: they would get the Researcher around a sandbox without network.
 _PROVIDER_TOOLS = ("web_search", "web_fetch", "x_search")
 _LONGEST_COMMAND = 3600  # seconds; fast-agent waits no longer for a command in the foreground
-_LONGEST_WAIT = 600.0  # seconds that a provider may ask for with retry-after
-# HTTP statuses that waiting does not change.
-_FINAL = (400, 401, 402, 403, 404, 405, 422)
+# What makes a client of a provider's SDK, anew for each call, in fast-agent's classes.
+_CLIENT_MAKERS = ("_openai_client", "_responses_client", "_initialize_anthropic_client")
 
 
 class ProviderSetupError(OpenGliaError):
@@ -53,7 +52,7 @@ class Agents:
 
     def usage(self) -> dict[str, Usage]:
         """Tokens per agent so far."""
-        return {agent.name: _usage(agent) for agent in (self.researcher, self.supervisor)}
+        return {agent.name: usage(agent) for agent in (self.researcher, self.supervisor)}
 
 
 @contextlib.asynccontextmanager
@@ -72,32 +71,72 @@ async def start(experiment: Experiment, redactor: Redactor) -> AsyncIterator[Age
         from openglia.agents import offline
 
         offline.register(experiment.seed)
+    shell = SandboxedShell(
+        root=experiment.root,
+        sandbox=experiment.sandbox,
+        layout=experiment.layout,
+        environment=experiment.environment,
+        time_limit=experiment.command_timeout,
+    )
+    patience = experiment.patience
+
+    def declare(fast: FastAgent) -> None:
+        for name in (RESEARCHER, SUPERVISOR):
+            fast.agent(
+                name,
+                instruction=prompt(name),
+                model=experiment.model,
+                shell=name == RESEARCHER,
+                cwd=experiment.root if name == RESEARCHER else None,
+                skills=None,
+                subagents=False,
+                request_params=RequestParams(streaming_timeout=patience.silence),
+                default=name == RESEARCHER,
+            )(unused)
+
+    model, root = experiment.model, experiment.root
+    async with running(model, root, patience, redactor, declare, shell) as app:
+        agents = Agents(app[RESEARCHER], app[SUPERVISOR])
+        for agent in (agents.researcher, agents.supervisor):
+            _be_patient(agent.llm, patience, redactor, experiment.say)
+            _switch_off_provider_tools(agent.llm)
+        yield agents
+
+
+@contextlib.asynccontextmanager
+async def running(
+    model: str,
+    root: Path,
+    patience: Patience,
+    redactor: Redactor,
+    declare: Callable[[FastAgent], None],
+    shell: SandboxedShell | None = None,
+) -> AsyncIterator[Any]:
+    """fast-agent with the agents that ``declare`` registers, apart from the user's own.
+
+    Raises:
+        ProviderSetupError: fast-agent does not accept the model, its key or its configuration.
+    """
     with tempfile.TemporaryDirectory(prefix="openglia-agents-") as name:
         home = Path(name)
-        _write_settings(home, experiment)
+        _write_settings(home, root, model, patience)
         with _isolated(home):
-            fast = _fast_agent(home, experiment)
-        shell = SandboxedShell(
-            root=experiment.root,
-            sandbox=experiment.sandbox,
-            layout=experiment.layout,
-            environment=experiment.environment,
-            time_limit=experiment.command_timeout,
-        )
+            fast = _fast_agent(home)
+        declare(fast)
         started = False
         try:
             async with fast.run(environment=shell) as app:
-                agents = Agents(app[RESEARCHER], app[SUPERVISOR])
-                for agent in (agents.researcher, agents.supervisor):
-                    _be_patient(agent.llm, experiment.patience, redactor)
-                    _switch_off_provider_tools(agent.llm)
                 started = True
-                yield agents
+                yield app
         except (SystemExit, Exception) as error:
             if started:
                 raise
-            reason = redactor.text(_one_line(fast.refusal or error))
-            raise ProviderSetupError(f"model {experiment.model}: {reason}") from None
+            reason = redactor.text(one_line(fast.refusal or error))
+            raise ProviderSetupError(f"model {model}: {reason}") from None
+
+
+async def unused() -> None:
+    """fast-agent registers agents by decorating a function."""
 
 
 class _QuietFastAgent(FastAgent):
@@ -110,9 +149,9 @@ class _QuietFastAgent(FastAgent):
         self.refusal = e
 
 
-def _fast_agent(home: Path, experiment: Experiment) -> _QuietFastAgent:
+def _fast_agent(home: Path) -> _QuietFastAgent:
     try:
-        fast = _QuietFastAgent(
+        return _QuietFastAgent(
             "openglia",
             config_path=str(home / CONFIGURATION_FILES[0]),
             parse_cli_args=False,
@@ -122,34 +161,16 @@ def _fast_agent(home: Path, experiment: Experiment) -> _QuietFastAgent:
             isolated=True,
         )
     except (SystemExit, Exception) as error:
-        raise ProviderSetupError(f"fast-agent's configuration: {_one_line(error)}") from None
-    request = RequestParams(streaming_timeout=experiment.patience.silence)
-
-    async def unused() -> None:
-        """fast-agent registers agents by decorating a function."""
-
-    for name in (RESEARCHER, SUPERVISOR):
-        fast.agent(
-            name,
-            instruction=prompt(name),
-            model=experiment.model,
-            shell=name == RESEARCHER,
-            cwd=experiment.root if name == RESEARCHER else None,
-            skills=None,
-            subagents=False,
-            request_params=request,
-            default=name == RESEARCHER,
-        )(unused)
-    return fast
+        raise ProviderSetupError(f"fast-agent's configuration: {one_line(error)}") from None
 
 
-def _write_settings(home: Path, experiment: Experiment) -> None:
+def _write_settings(home: Path, root: Path, model: str, patience: Patience) -> None:
     """Write fast-agent's configuration for this run into its private folder."""
-    settings, _ = read_settings(experiment.root, CONFIGURATION_FILES)
+    settings, _ = read_settings(root, CONFIGURATION_FILES)
     settings = {key: value for key, value in settings.items() if key in _KEPT_SETTINGS}
     settings |= {
-        "default_model": experiment.model,
-        "llm_retries": experiment.patience.call_retries,
+        "default_model": model,
+        "llm_retries": patience.call_retries,
         "session_history": False,
         "logger": {"type": "none", "level": "info", "progress_display": False},
         "shell_execution": {
@@ -167,8 +188,8 @@ def _write_settings(home: Path, experiment: Experiment) -> None:
     (home / CONFIGURATION_FILES[0]).write_text(yaml.safe_dump(settings))
     # Linked, not copied: no second file with keys comes into being.
     for name in SECRETS_FILES:
-        if (experiment.root / name).is_file():
-            (home / name).symlink_to(experiment.root / name)
+        if (root / name).is_file():
+            (home / name).symlink_to(root / name)
 
 
 @contextlib.contextmanager
@@ -194,8 +215,10 @@ def _switch_off_provider_tools(llm: Any) -> None:
             getattr(llm, f"set_{tool}_enabled")(False)
 
 
-def _be_patient(llm: Any, patience: Patience, redactor: Redactor) -> None:
-    """Let fast-agent wait as long as the provider asks, and say so in the trace only."""
+def _be_patient(
+    llm: Any, patience: Patience, redactor: Redactor, say: Callable[[str], None]
+) -> None:
+    """Let fast-agent wait as long as the provider asks, and say so in our words."""
     from fast_agent.core.logging.logger import get_logger
 
     logger = get_logger("openglia.agents")
@@ -203,44 +226,47 @@ def _be_patient(llm: Any, patience: Patience, redactor: Redactor) -> None:
 
     async def wait(error: Exception, *, attempt: int, retries: int) -> None:
         seconds = max(patience.backoff * (attempt + 1), retry_after(error))
+        line = redactor.text(told(error))
+        tried = f"{attempt + 1} of {retries + 1}"
         logger.warning(
-            "provider trouble",
-            data={
-                "error": redactor.text(_one_line(error)),
-                "attempt": f"{attempt + 1} of {retries + 1}",
-                "wait_seconds": seconds,
-            },
+            "provider trouble", data={"error": line, "attempt": tried, "wait_seconds": seconds}
         )
+        say(f"provider trouble: {line}; try {tried}, the next in {seconds:g} s")
         await asyncio.sleep(seconds)
 
-    # fast-agent prints the error to the terminal here and knows no retry-after.
+    hand_on_errors(llm, is_final)
+    # fast-agent prints chosen words of the error here, unredacted, and knows no retry-after.
     llm._wait_before_retry = wait
-    # It repeats a refused call like any other, and gives an answer without the status in the end.
+
+
+def hand_on_errors(
+    llm: Any, which: Callable[[BaseException], bool], *, sdk_retries: int | None = None
+) -> None:
+    """Let the model's calls raise ``which`` errors at once, web pages among the answers too.
+
+    fast-agent repeats a refused call like any other, and makes an answer without status of the
+    error in the end. ``sdk_retries`` are the repeats below it, by the SDK, which nothing tells of.
+    """
     is_fatal = llm._is_fatal_retry_error
-    llm._is_fatal_retry_error = lambda error: is_final(error) or is_fatal(error)
+    llm._is_fatal_retry_error = lambda error: which(error) or is_fatal(error)
+    for name in _CLIENT_MAKERS:
+        if (make := getattr(llm, name, None)) is not None:
+            setattr(llm, name, _watched(make, sdk_retries))
 
 
-def is_final(error: BaseException) -> bool:
-    """Whether the provider refuses the call for a reason that waiting does not change."""
-    status = getattr(error, "status_code", None)
-    if status is not None:
-        return status in _FINAL
-    if error.__cause__ is not None:
-        return is_final(error.__cause__)  # fast-agent wraps what the provider's SDK raises
-    return isinstance(error, ProviderKeyError)
+def _watched(make: Callable[[], Any], sdk_retries: int | None) -> Callable[[], Any]:
+    def maker() -> Any:
+        client = make()
+        client._client.event_hooks["response"].append(refuse_page)
+        if sdk_retries is not None:
+            client.max_retries = sdk_retries
+        return client
+
+    return maker
 
 
-def retry_after(error: Exception) -> float:
-    """Seconds that the provider asks to wait, 0 if it does not say."""
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    try:
-        seconds = float(headers.get("retry-after", 0)) if headers is not None else 0.0
-    except ValueError:
-        return 0.0  # a date: the usual back-off will do
-    return min(max(seconds, 0.0), _LONGEST_WAIT)
-
-
-def _usage(agent: Any) -> Usage:
+def usage(agent: Any) -> Usage:
+    """Tokens that the agent used so far."""
     accumulator = agent.usage_accumulator
     turns = accumulator.turns if accumulator is not None else []
     return Usage(
@@ -257,7 +283,3 @@ def _input_tokens(prompt_usage: Any) -> int:
         return int(prompt_usage.total)
     parts = (prompt_usage.uncached, prompt_usage.cache_read, prompt_usage.cache_write)
     return sum(part or 0 for part in parts)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -32,7 +32,14 @@ class Session:
             journal = Journal(self._trace, agent, self.budget, self._tell_spent)
             agent.tool_runner_hooks = journal.hooks()
             self._journals.append(journal)
-            turns.append(Turns(agent, journal, experiment.patience))
+            turns.append(
+                Turns(
+                    agent,
+                    journal,
+                    experiment.patience,
+                    lambda line: experiment.say(redactor.text(line)),
+                )
+            )
         self._researcher, self._supervisor = turns
         # Before anything may end the discovery, which saves the histories.
         self._loaded = experiment.resume and self._load()

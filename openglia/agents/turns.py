@@ -10,8 +10,8 @@ from openglia.agents.compaction import shorten
 from openglia.agents.experiment import Patience
 from openglia.agents.limits import LimitReached
 from openglia.agents.prompts import prompt
-from openglia.agents.provider import is_final, retry_after
 from openglia.agents.tracing import Journal
+from openglia.agents.trouble import is_final, one_line, remedy, retry_after, told
 
 # How often in a row an agent is asked to go on after an answer that is none.
 _REMINDERS = 2
@@ -39,11 +39,13 @@ class Turns:
         agent: Any,
         journal: Journal,
         patience: Patience,
+        say: Callable[[str], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._agent = agent
         self._journal = journal
         self._patience = patience
+        self._say = say
         self._sleep = sleep
 
     async def ask(self, text: str) -> str:
@@ -93,7 +95,9 @@ class Turns:
                 raise
             except Exception as error:
                 self._journal.restore()
-                trouble, hopeless, wait = _one_line(error), is_final(error), retry_after(error)
+                trouble, hopeless, wait = told(error), is_final(error), retry_after(error)
+                if hopeless:
+                    trouble = f"{trouble} ({remedy(error)})"
             else:
                 if reply.stop_reason == LlmStopReason.CANCELLED:
                     # fast-agent made an answer of what had come before the cancellation.
@@ -102,7 +106,7 @@ class Turns:
                 if reply.stop_reason not in (LlmStopReason.ERROR, LlmStopReason.TIMEOUT):
                     return reply
                 self._journal.forget_failed_answer()
-                trouble, hopeless, wait = _one_line(reply.all_text()), False, 0.0
+                trouble, hopeless, wait = one_line(reply.all_text()), False, 0.0
             overflow = any(sign in trouble.lower() for sign in _OVERFLOW)
             if overflow:
                 hopeless = not shorten(self._agent)
@@ -110,7 +114,9 @@ class Turns:
             if hopeless or attempt == self._patience.turn_retries:
                 raise TurnFailed(trouble)
             if not overflow:
-                await self._sleep(max(4 * self._patience.backoff, wait))
+                seconds = max(4 * self._patience.backoff, wait)
+                self._say(f"{self._agent.name}: {trouble}; asked again in {seconds:g} s")
+                await self._sleep(seconds)
             message = self._pending()
         raise AssertionError("the last attempt returns or raises")
 
@@ -132,8 +138,3 @@ def _shortfall(reply: PromptMessageExtended) -> str | None:
     if not reply.all_text().strip():
         return "Your last answer was empty."
     return None
-
-
-def _one_line(trouble: object) -> str:
-    line = " ".join(str(trouble).split()) or type(trouble).__name__
-    return line if len(line) <= 300 else line[:297] + "..."

@@ -48,6 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="RUN_DIR",
         help="go on with a run: its record, histories and what is left of its limits",
     )
+    parser.add_argument(
+        "--no-preflight", action="store_true", help="do not try the model once before the run"
+    )
     parser.epilog = (
         "Exit status: 0 the run completed or reached a limit, 1 it failed, 130 it was interrupted. "
         "In every case generated/run_*/ holds what there is."
@@ -94,6 +97,7 @@ def options(arguments: argparse.Namespace) -> "Options":
         seed=seed if seed is not None else before.get("seed", 0),
         sandbox=arguments.sandbox,
         resume=arguments.resume,
+        preflight=not arguments.no_preflight,
     )
 
 

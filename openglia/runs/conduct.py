@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openglia import interrupts, paths
 from openglia.agents.experiment import Experiment, Limits, Outcome
@@ -20,8 +20,11 @@ from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record
 from openglia.runs.results import UNFINISHED, Results, load, on_evaluation_seeds, save, warn
-from openglia.runs.spending import Spending, used
+from openglia.runs.spending import Spending, add_usage, used
 from openglia.runs.verification import Say, fill_ratios
+
+if TYPE_CHECKING:
+    from openglia.agents.preflight import Trial
 
 LOCK = paths.CACHE / "run.lock"
 LOCKED = "a run (it has the working copy to itself)"
@@ -41,6 +44,7 @@ class Options:
     sandbox: str
     resume: Path | None = None
     benchmark_file: Path | None = None  # absolute; None if the benchmark was named
+    preflight: bool = True  # try the model before anything is measured; the offline one never
 
 
 def conduct(options: Options, say: Say, discover: Discover | None = None) -> int:
@@ -56,7 +60,11 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
         interrupts.hold()  # but in the phases that may end early: what there is is finished then
         os.chdir(paths.ROOT)  # a stray .env of the caller's folder must not configure the agents
         snapshot = tree.snapshot()
+        trial = _preflight(options, say)  # before anything is written or measured
         folder, results = beginning.begin(options, chosen, snapshot)
+        if trial is not None:
+            add_usage(results, "preflight", trial.usage)
+            save(folder, results)
         record = Record(folder)
         announcements.introduce(folder, options, chosen, results, say)
         if options.resume is not None:
@@ -67,7 +75,7 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
             interrupts.release()
             measure_start(folder, results, options.benchmark, say)
             record = Record(folder, on_evaluation_seeds(results))
-            outcome = _discover(folder, results, record, options, chosen, discover)
+            outcome = _discover(folder, results, record, options, chosen, say, discover)
         except KeyboardInterrupt:
             outcome = _ended("interrupted", "interrupted")
         except OpenGliaError as error:
@@ -87,6 +95,20 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
         if problem is not None:
             raise problem  # its traceback belongs to the user, after all is saved
         return status
+
+
+def _preflight(options: Options, say: Say) -> "Trial | None":
+    if not options.preflight or options.choice.model == "offline":
+        return None
+    from openglia.agents.preflight import preflight  # late: it takes fast-agent along
+
+    say(f"trying model {options.choice.model} once (--no-preflight leaves it out)")
+    interrupts.release()
+    trial = asyncio.run(preflight(options.choice.model, paths.ROOT))
+    interrupts.hold()
+    if trial.warning:
+        say(f"!! the model is in trouble that may pass, so the run begins: {trial.warning}")
+    return trial
 
 
 def measure_start(folder: RunFolder, results: Results, benchmark: Benchmark, say: Say) -> None:
@@ -132,6 +154,7 @@ def _discover(
     record: Record,
     options: Options,
     chosen: Any,
+    say: Say,
     discover: Discover | None,
 ) -> Outcome:
     from openglia.integrity.layout import Layout
@@ -165,6 +188,7 @@ def _discover(
                 limits=options.limits,
                 used=before,
                 spent=spending.save,
+                say=say,
                 seed=options.seed,
                 resume=options.resume is not None,
             )

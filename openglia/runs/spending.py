@@ -27,6 +27,14 @@ def used(results: Results, record: Record) -> Used:
     )
 
 
+def add_usage(results: Results, agent: str, usage: Usage) -> None:
+    """Add tokens to those that the agent had used before."""
+    before = results["usage"].get(agent, {})
+    results["usage"][agent] = {
+        key: before.get(key, 0) + value for key, value in asdict(usage).items()
+    }
+
+
 class Spending:
     """Adds what this process spends to what the run had spent before."""
 
@@ -39,11 +47,9 @@ class Spending:
 
     def keep(self, usage: Mapping[str, Usage], rounds: int) -> None:
         """Note tokens, rounds and time since the start of this process."""
+        self._results["usage"] = deepcopy(self._usage_before)
         for agent, spent in usage.items():
-            before = self._usage_before.get(agent, {})
-            self._results["usage"][agent] = {
-                key: before.get(key, 0) + value for key, value in asdict(spent).items()
-            }
+            add_usage(self._results, agent, spent)
         self._results["rounds"] = self._before.rounds + rounds
         self.keep_time()
 

@@ -23,6 +23,7 @@ class Reply:
     hang: bool = False  # begin the answer and never end it
     refusal: bool = False
     length: bool = False  # stopped at the output limit
+    page: bool = False  # a web page with status 200
     input_tokens: int = 100
     output_tokens: int = 10
 
@@ -43,6 +44,10 @@ def fail(status, error="stand-in error", **headers):
         error=error,
         headers={name.replace("_", "-"): value for name, value in headers.items()},
     )
+
+
+def page():
+    return Reply(page=True)
 
 
 def verdict(rating="EXCELLENT", feedback="Why?", needs_improvement=False):
@@ -110,6 +115,8 @@ class StandIn:
         if reply.status != 200:
             error = {"error": {"message": reply.error, "type": "x", "code": None}}
             return web.json_response(error, status=reply.status, headers=reply.headers)
+        if reply.page:
+            return _page()
         if not body.get("stream"):
             return web.json_response(_whole(reply, body))  # asked for after an empty stream
         stream = await _stream(request)
@@ -164,6 +171,8 @@ class StandIn:
         if reply.status != 200:
             error = {"type": "error", "error": {"type": "api_error", "message": reply.error}}
             return web.json_response(error, status=reply.status, headers=reply.headers)
+        if reply.page:
+            return _page()
         stream = await _stream(request)
 
         async def event(kind, **more):
@@ -221,6 +230,10 @@ class StandIn:
             while not self._closing and request.transport is not None:
                 await asyncio.sleep(0.02)
         return False
+
+
+def _page():
+    return web.Response(text="<!DOCTYPE html><title>Log in</title>", content_type="text/html")
 
 
 def _whole(reply, body):

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from conftest import PLANTED_KEY
-from stand_in import Reply, StandIn, fail, run, say, verdict
+from stand_in import Reply, StandIn, fail, page, run, say, verdict
 
 from openglia.agents.experiment import Limits, Patience, Used
 from openglia.agents.redaction import Redactor
@@ -130,12 +131,17 @@ def test_a_retry_after_is_obeyed(monkeypatch):
     monkeypatch.setattr(provider.asyncio, "sleep", sleep)
     assert hasattr(FastAgentLLM, "_wait_before_retry")  # what is replaced below
     llm = SimpleNamespace(_is_fatal_retry_error=lambda error: False)
-    provider._be_patient(llm, Patience(backoff=2), Redactor([]))
+    said = []
+    provider._be_patient(llm, Patience(backoff=2), Redactor(["the-key-of-mine"]), said.append)
     busy = RuntimeError("busy")
     busy.response = SimpleNamespace(headers={"retry-after": "37"})
-    for error in (busy, RuntimeError("no header")):
+    for error in (busy, RuntimeError("no header for the-key-of-mine")):
         asyncio.run(llm._wait_before_retry(error, attempt=1, retries=3))
     assert waits == [37, 4]
+    assert said == [
+        "provider trouble: busy; try 2 of 4, the next in 37 s",
+        "provider trouble: no header for [redacted]; try 2 of 4, the next in 4 s",
+    ]
 
 
 @pytest.mark.parametrize("trouble", [fail(500, "overloaded"), say("half", cut=True)])
@@ -151,6 +157,54 @@ def test_lasting_trouble_ends_the_run_with_what_it_has(lab, protocol, trouble):
     assert outcome.usage["researcher"].calls >= 2
     # The question that was not answered is kept for a resumed run.
     assert json.loads(lab.read("researcher.json"))["messages"][-1]["role"] == "user"
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [fail(429, "slow down"), fail(500, "overloaded"), fail(503, "overloaded")],
+    ids=["429", "500", "503"],
+)
+def test_trouble_is_on_the_terminal_when_it_happens(lab, protocol, trouble):
+    said = []
+    leaky = replace(trouble, error=f"{trouble.error} {PLANTED_KEY}")
+    # The SDKs ask three times in silence.
+    with StandIn([leaky] * 3 + [say("An account.")]) as server:
+        outcome = lab.discover(server, protocol, say=said.append)
+    assert outcome.status == "completed"
+    assert len(said) == 1
+    assert f"http://127.0.0.1:{server.port}/v1/" in said[0]
+    assert str(trouble.status) in said[0]
+    assert f"{trouble.error} [redacted]" in said[0]
+    assert said[0].endswith("; try 1 of 2, the next in 0.01 s")
+
+
+def test_each_repeat_of_a_turn_is_on_the_terminal(lab, protocol, capfd):
+    with StandIn([fail(500, "overloaded")]) as server:
+        outcome = lab.discover(server, protocol)
+    assert outcome.status == "failed"
+    printed = capfd.readouterr()
+    # Two turns of two tries each; the last trouble is the outcome's reason.
+    assert [line.split(":")[0] for line in printed.err.splitlines()] == [
+        "provider trouble",
+        "researcher",
+        "provider trouble",
+    ]
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize("reply", [page(), fail(429, "exceeded, insufficient_quota")])
+def test_a_page_or_a_lack_of_credit_is_final(lab, protocol, reply, monkeypatch):
+    async def wait(seconds, *_):
+        raise AssertionError(f"waited {seconds} s")
+
+    monkeypatch.setattr("openglia.agents.provider.asyncio", SimpleNamespace(sleep=wait))
+    with StandIn([reply]) as server:
+        outcome = lab.discover(server, protocol)
+    assert outcome.status == "failed"
+    assert f"http://127.0.0.1:{server.port}/v1/" in outcome.reason
+    remedy = "add some" if reply.status == 429 else "correct the base URL"
+    assert remedy in outcome.reason
+    assert len(server.requests) <= 3  # by the SDKs themselves, within two seconds
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422])
