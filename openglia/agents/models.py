@@ -1,11 +1,12 @@
 """Which model plays the agents, and why that one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from dotenv import dotenv_values
 
 from openglia import paths
 from openglia.errors import UsageError
@@ -38,7 +39,23 @@ PROVIDERS = (
     Provider("Meta", "metaai", ("META_AI_API_KEY",), "muse"),
     Provider("Hugging Face", "hf", ("HF_TOKEN",), "glm"),
     Provider("Groq", "groq", ("GROQ_API_KEY",), "groq.openai/gpt-oss-120b"),
+    Provider("Aliyun", "aliyun", ("ALIYUN_API_KEY",), "qwen3-max"),
+    Provider("OpenRouter", "openrouter", ("OPENROUTER_API_KEY",), "openrouter.openrouter/auto"),
 )
+# fast-agent's other sections: --model names a model of them, since a key alone does not open them.
+NOT_BY_KEY = {
+    "anthropic-vertex": "a project of Google's cloud",
+    "azure": "a resource or an address",
+    "bedrock": "credentials of Amazon's cloud",
+    "codexresponses": "a subscription's login",
+    "copilot": "a subscription's login",
+    "fast-agent": "no provider",
+    "generic": "the address of a server; it needs no key",
+    "googleoai": "Google once more, by another library",
+    "openresponses": "the address of a server",
+    "responses": "OpenAI once more, by the same key",
+    "tensorzero": "the address of a gateway",
+}
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,36 @@ def choose(option: str | None, environ: Mapping[str, str], *, root: Path = paths
         if model and model.strip():
             return Choice(model.strip(), f"named by {source}")
     return _from_keys(environ, read_settings(root, SECRETS_FILES)[0])
+
+
+def read_dotenv(root: Path) -> dict[str, str]:
+    """What the file ``.env`` in ``root`` sets; nothing if there is none.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    path = root / ".env"
+    if not path.is_file():
+        return {}
+    try:
+        values = dotenv_values(path, encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def adopt_dotenv(environ: MutableMapping[str, str], *, root: Path = paths.ROOT) -> None:
+    """Add what ``.env`` sets and ``environ`` does not, for the model and its provider.
+
+    Agents' commands and workers see none of it: their environments are made of a few names.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    for name, value in read_dotenv(root).items():
+        environ.setdefault(name, value)
 
 
 def _configured(root: Path) -> tuple[str | None, str]:

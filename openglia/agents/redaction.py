@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from openglia.agents.models import CONFIGURATION_FILES, SECRETS_FILES, read_settings
+from openglia.agents.models import CONFIGURATION_FILES, SECRETS_FILES, read_dotenv, read_settings
 
 _SECRET_NAME = re.compile(
     r"(^|_|-)(API_?KEYS?|KEYS?|TOKENS?|SECRETS?|PASSWORD|PASSWD|CREDENTIALS?)($|_|-)",
@@ -39,9 +39,10 @@ class Redactor:
 
 
 def redactor(environ: Mapping[str, str], root: Path) -> Redactor:
-    """A redactor of the secrets in the environment and in fast-agent's files in ``root``."""
-    secrets = [value for name, value in environ.items() if _is_secret(name)]
-    for value in environ.values():
+    """A redactor of the secrets in the environment, and in ``.env`` and fast-agent's files."""
+    variables = [*environ.items(), *read_dotenv(root).items()]
+    secrets = [value for name, value in variables if _is_secret(name)]
+    for _, value in variables:
         secrets += _USER_INFO.findall(value)
     for names in (CONFIGURATION_FILES, SECRETS_FILES):
         secrets += _secret_leaves(read_settings(root, names)[0])

@@ -36,6 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings. Exit status 0: a run would work."""
+    from openglia.agents.models import adopt_dotenv
+
+    adopt_dotenv(os.environ)
     findings = examine(arguments.model, arguments.sandbox)
     works = not any(finding.state == "problem" for finding in findings)
     if arguments.json:

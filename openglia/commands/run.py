@@ -58,8 +58,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from openglia.agents.models import adopt_dotenv
     from openglia.runs.conduct import conduct
 
+    adopt_dotenv(os.environ)
     return conduct(options(arguments), say)
 
 

@@ -11,7 +11,7 @@ from conftest import Record
 
 from openglia.agents.experiment import Limits, Usage, Used
 from openglia.agents.limits import CLOSING_CALLS, Budget, LimitReached, left
-from openglia.agents.models import PROVIDERS, choose
+from openglia.agents.models import NOT_BY_KEY, PROVIDERS, adopt_dotenv, choose
 from openglia.agents.prompts import prompt
 from openglia.agents.redaction import Redactor, redactor
 from openglia.agents.verdict import Verdict, parse
@@ -29,6 +29,7 @@ class TestChoice:
             (None, {"FAST_AGENT_MODEL": "gpt55"}, "gpt55", "FAST_AGENT_MODEL"),
             (None, {"ANTHROPIC_API_KEY": "k"}, "sonnet", "ANTHROPIC_API_KEY"),
             (None, {"GEMINI_API_KEY": "k"}, "gemini31pro", "GEMINI_API_KEY"),
+            (None, {"OPENROUTER_API_KEY": "k"}, "openrouter.openrouter/auto", "OPENROUTER"),
             (None, {"ANTHROPIC_API_KEY": " "}, "offline", "no provider key"),
             ("", {}, "offline", "no provider key"),
         ],
@@ -76,6 +77,46 @@ class TestChoice:
         for provider in PROVIDERS:
             resolved = ModelFactory.resolve_model_spec(provider.model).provider.config_name
             assert ProviderKeyManager.get_env_key_name(resolved) in provider.keys, provider
+
+    def test_every_provider_of_fast_agent_is_known_or_left_out_for_a_reason(self):
+        from fast_agent.llm.provider_types import Provider
+
+        by_key = {provider.section for provider in PROVIDERS}
+        assert by_key.isdisjoint(NOT_BY_KEY)
+        assert by_key | set(NOT_BY_KEY) == {provider.config_name for provider in Provider}
+
+
+class TestDotenv:
+    def test_a_key_in_it_chooses_the_provider(self, tmp_path):
+        (tmp_path / ".env").write_text(
+            "# ours\nexport OPENROUTER_API_KEY='sk-or-1 2'\nOPENGLIA_MODEL=\nEMPTY\n", "utf-8-sig"
+        )
+        environ = {"HOME": "/home/somebody"}
+        adopt_dotenv(environ, root=tmp_path)
+        assert environ["OPENROUTER_API_KEY"] == "sk-or-1 2"
+        assert choose(None, environ, root=tmp_path).model == "openrouter.openrouter/auto"
+
+    def test_the_environment_comes_first(self, tmp_path):
+        (tmp_path / ".env").write_text("OPENGLIA_MODEL=opus\nA=1\n")
+        environ = {"OPENGLIA_MODEL": "haiku"}
+        adopt_dotenv(environ, root=tmp_path)
+        assert environ == {"OPENGLIA_MODEL": "haiku", "A": "1"}
+
+    def test_its_keys_are_redacted(self, tmp_path):
+        (tmp_path / ".env").write_text("SOME_API_KEY=sk-in-dotenv\nNAME=ordinary-word\n")
+        assert redactor({}, tmp_path).text("sk-in-dotenv ordinary-word") == (
+            "[redacted] ordinary-word"
+        )
+
+    def test_without_one_nothing_changes(self, tmp_path):
+        environ = {}
+        adopt_dotenv(environ, root=tmp_path)
+        assert environ == {}
+
+    def test_an_unreadable_one_is_one_line(self, tmp_path):
+        (tmp_path / ".env").write_bytes(b"A=\xff\xfe\n")
+        with pytest.raises(UsageError, match="is not UTF-8 text"):
+            adopt_dotenv({}, root=tmp_path)
 
 
 class TestVerdict:

@@ -20,3 +20,15 @@ def test_a_closed_port(project, trial):
         last = output.splitlines()[-1]
         assert last.startswith("openglia run: model generic.foo: http://127.0.0.1:")
         assert "nobody listens there" in last
+
+
+def test_dotenv_in_the_checkout_names_model_and_provider(project):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+        dotenv = f"OPENGLIA_MODEL=generic.from-dotenv\nGENERIC_BASE_URL={address}\n"
+        (project.root / ".env").write_text(dotenv)
+        words = ["--benchmark", "tiny", "--sandbox", "none"]
+        status, output = project.run("-m", "openglia", "run", *words)
+    assert status == 1, output
+    assert f"model generic.from-dotenv: {address}/chat/completions" in output
