@@ -22,8 +22,19 @@ from openglia.integrity.fence import Rung
 from openglia.integrity.layout import Mount, View, interpreter_prefixes, system_mounts
 
 # Of the package: what the workers import, and no reference routers, prompts or rules.
-_SOURCES = ("__init__.py", "errors.py", "files.py", "paths.py", "benchmark", "hardware")
-_SIMULATORS = {"embedded": "simulator", "vidur": "vidur"}
+_SOURCES = (
+    "__init__.py",
+    "errors.py",
+    "files.py",
+    "interrupts.py",
+    "paths.py",
+    "benchmark",
+    "hardware",
+)
+_SIMULATORS = {
+    "embedded": ("simulator",),
+    "vidur": ("vidur", "simulator/__init__.py", "simulator/clock.py"),
+}
 
 
 @functools.cache
@@ -107,7 +118,7 @@ def _system() -> Iterator[Mount]:
 
 def _package(simulator: str) -> Iterator[Mount]:
     package = paths.ROOT / "openglia"
-    for name in (*_SOURCES, _SIMULATORS[simulator]):
+    for name in (*_SOURCES, *_SIMULATORS[simulator]):
         _compile(package / name)
         yield _shown(package / name)
 

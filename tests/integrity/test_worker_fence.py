@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import textwrap
 import time
@@ -15,6 +16,8 @@ from openglia import paths
 from openglia.benchmark import evaluation
 from openglia.benchmark.definition import Limits
 from openglia.benchmark.loading import load_benchmark
+from openglia.benchmark.processes import worker_environment
+from openglia.benchmark.simulation import WORKERS
 from openglia.integrity import fence, worker_fence
 
 
@@ -221,6 +224,24 @@ def test_a_fork_bomb_is_bounded(attempt, rung):
         pytest.skip("Linux does not limit the superuser's processes")
     said = attempt("while True:\n    if os.fork() == 0:\n        signal.pause()")
     assert "BlockingIOError" in said
+
+
+@pytest.mark.parametrize("simulator", WORKERS)
+def test_a_worker_finds_all_that_it_imports(rung, simulator, tmp_path, monkeypatch):
+    """Also where Vidur is not installed, whose own files are left out here."""
+    monkeypatch.setattr(worker_fence, "_vidur", lambda _: [])
+    imports = f"import {WORKERS[simulator]}, openglia.simulator.clock"
+    argv = worker_fence.command(
+        [sys.executable, "-P", "-c", imports],
+        folder=tmp_path,
+        readable=[],
+        simulator=simulator,
+        cluster=load_benchmark("smoke").cluster,
+        memory_mb=4096,
+    )
+    environment = worker_environment(paths.ROOT)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_compiled_files_are_kept_for_the_workers(attempt):
