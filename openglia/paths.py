@@ -4,6 +4,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# What Python's path must hold to import the package: behind a fence it may be a folder of links.
+IMPORTED_FROM = Path(__file__).absolute().parent.parent
+
 PROBLEM = ROOT / "problem.md"
 GENERATED = ROOT / "generated"
 

@@ -55,6 +55,7 @@ def command(view: View, argv: list[str]) -> list[str]:
             **view.variables,
             "PYTHONPATH": str(package),
             "OPENGLIA_PACKAGE": str(package),  # for the scripts, which set the other
+            "GIT_CONFIG_NOSYSTEM": "1",  # Git ends where it may not look
         },
         "processes": MAX_PROCESSES,
     }

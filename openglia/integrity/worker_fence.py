@@ -135,12 +135,8 @@ def _compile(source: Path) -> None:
 
 
 def _vidur(cluster: Cluster) -> Iterator[Mount]:
-    """What Vidur's worker reads: Git's objects, pristine files, overrides, predictors.
-
-    Vidur opens lock files beside its predictors, for writing. They go to a folder of this
-    worker's own, in which the predictors appear.
-    """
-    from openglia.vidur import checkout, command, predictors, tree
+    """What Vidur's worker reads: Git's objects, pristine files, overrides, predictors."""
+    from openglia.vidur import checkout, predictors, tree
 
     pristine = tree.pristine(checkout.Source.from_environment().commit)
     for path in (paths.VIDUR / ".git", pristine, paths.OVERRIDES, paths.STUB):
@@ -148,10 +144,6 @@ def _vidur(cluster: Cluster) -> Iterator[Mount]:
     work = predictors.folder(cluster)
     if work.is_dir():
         yield _shown(work)
-        cached = work / command.PREDICTOR_CACHE
-        yield Mount("tmpfs", cached)
-        for path in sorted(cached.glob("*.pkl")):
-            yield _shown(path)
 
 
 def _shown(path: Path) -> Mount:

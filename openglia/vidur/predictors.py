@@ -76,9 +76,24 @@ def verify(cluster: Cluster) -> Path:
     return work
 
 
+def linked(work: Path, folder: Path) -> Path:
+    """A new working folder in which the files of ``work`` appear.
+
+    Vidur opens lock files beside its predictors, for writing; they stay in this one.
+    """
+    for path in _files(work):
+        link = folder / path.relative_to(work)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    return folder
+
+
+def _files(work: Path) -> list[Path]:
+    return sorted([*work.glob("*.csv"), *work.glob(f"{command.PREDICTOR_CACHE}/*.pkl")])
+
+
 def _hashes(work: Path) -> dict[str, str]:
-    files = [*work.glob("*.csv"), *work.glob(f"{command.PREDICTOR_CACHE}/*.pkl")]
-    return {str(path.relative_to(work)): sha256(path.read_bytes()) for path in sorted(files)}
+    return {str(path.relative_to(work)): sha256(path.read_bytes()) for path in _files(work)}
 
 
 def train(cluster: Cluster, commit: str, progress: Progress | None = None) -> None:
@@ -151,7 +166,7 @@ def simulation_environment(place: Path) -> dict[str, str]:
     """
     kept = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
     return {name: os.environ[name] for name in kept if name in os.environ} | {
-        "PYTHONPATH": os.pathsep.join([str(place), str(paths.ROOT)]),
+        "PYTHONPATH": os.pathsep.join([str(place), str(paths.IMPORTED_FROM)]),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "WANDB_MODE": "disabled",

@@ -107,6 +107,7 @@ def work_off(job: Job) -> int:
     with tempfile.TemporaryDirectory(prefix="openglia-vidur-") as name:
         place = Path(name).resolve()
         tree.compose(place, Path(job.scheduler) if router == "ai" else None, commit)
+        work = predictors.linked(work, place / "work")
         for seed, trace in job.traces.items():
             try:
                 record, output = _run(job, seed, trace, router, place, work)

@@ -230,9 +230,21 @@ def test_a_fork_bomb_is_bounded(attempt, rung):
 def test_a_worker_finds_all_that_it_imports(rung, simulator, tmp_path, monkeypatch):
     """Also where Vidur is not installed, whose own files are left out here."""
     monkeypatch.setattr(worker_fence, "_vidur", lambda _: [])
-    imports = f"import {WORKERS[simulator]}, openglia.simulator.clock"
+    # Vidur's worker starts a process per simulation, in an environment of its own making.
+    code = f"""
+import subprocess, sys, {WORKERS[simulator]}, openglia.simulator.clock
+if "vidur" in "{WORKERS[simulator]}":
+    from pathlib import Path
+    from openglia.vidur import checkout
+    from openglia.vidur.predictors import simulation_environment
+    if checkout.git_is_there():
+        checkout.git(Path.cwd(), "init", "--quiet", ".")
+    environment = simulation_environment(Path("/nowhere"))
+    words = [sys.executable, "-P", "-c", "import openglia.vidur.runner"]
+    subprocess.run(words, env=environment, check=True)
+"""
     argv = worker_fence.command(
-        [sys.executable, "-P", "-c", imports],
+        [sys.executable, "-P", "-c", code],
         folder=tmp_path,
         readable=[],
         simulator=simulator,

@@ -129,6 +129,18 @@ def test_untrained_and_changed_predictors_are_refused(tmp_path, monkeypatch):
         predictors.verify(CLUSTER)
 
 
+def test_a_simulation_works_in_a_folder_of_its_own(tmp_path):
+    """Vidur's lock files lie beside its predictors, whose folder may not be writable."""
+    trained = tmp_path / "trained"
+    (trained / command.PREDICTOR_CACHE).mkdir(parents=True)
+    (trained / "mlp.csv").write_text("profile")
+    (trained / command.PREDICTOR_CACHE / "add_00000000_predictions.pkl").write_bytes(b"table")
+    work = predictors.linked(trained, tmp_path / "work")
+    assert predictors._hashes(work) == predictors._hashes(trained)
+    (work / command.PREDICTOR_CACHE / "lock.file").touch()
+    assert not (trained / command.PREDICTOR_CACHE / "lock.file").exists()
+
+
 @pytest.mark.parametrize(
     ("limits", "words"),
     [
