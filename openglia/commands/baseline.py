@@ -3,11 +3,11 @@
 import argparse
 import json
 
-from openglia.benchmark.progress import ProgressLine
 from openglia.commands.evaluate import (
     FAILED,
     add_measuring_options,
 )
+from openglia.commands.progress import ProgressLine
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     seeds = arguments.seeds
 
-    from openglia.benchmark.baselines import YARDSTICK, measure_baselines
-    from openglia.benchmark.loading import load_benchmark
-    from openglia.benchmark.tables import aligned, comparison_table
+    from openglia.problems.routing.benchmark.baselines import YARDSTICK, measure_baselines
+    from openglia.problems.routing.benchmark.loading import load_benchmark
+    from openglia.problems.routing.benchmark.tables import aligned, comparison_table
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
     progress = ProgressLine()

@@ -10,12 +10,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from openglia.benchmark.definition import Benchmark
-    from openglia.benchmark.loading import available, load_benchmark
-    from openglia.benchmark.seeds import format_seeds
-    from openglia.benchmark.tables import aligned
     from openglia.errors import OpenGliaError
     from openglia.paths import BENCHMARKS
+    from openglia.problems.routing.benchmark.definition import Benchmark
+    from openglia.problems.routing.benchmark.loading import available, load_benchmark
+    from openglia.problems.routing.benchmark.tables import aligned
+    from openglia.seeds import format_seeds
 
     found: list[Benchmark] = []
     wrong = 0

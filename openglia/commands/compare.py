@@ -5,11 +5,11 @@ import json
 import sys
 from pathlib import Path
 
-from openglia.benchmark.progress import ProgressLine
 from openglia.commands.evaluate import (
     FAILED,
     add_measuring_options,
 )
+from openglia.commands.progress import ProgressLine
 from openglia.files import folder_for_output
 
 
@@ -35,9 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     seeds = arguments.seeds
 
-    from openglia.benchmark.comparison import cells, compare_schedulers, write
-    from openglia.benchmark.loading import load_benchmark
-    from openglia.benchmark.tables import aligned
+    from openglia.problems.routing.benchmark.comparison import cells, compare_schedulers, write
+    from openglia.problems.routing.benchmark.loading import load_benchmark
+    from openglia.problems.routing.benchmark.tables import aligned
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
     output = folder_for_output(arguments.output)  # before hours are spent

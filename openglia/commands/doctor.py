@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings. Exit status 0: a run would work."""
-    from openglia.agents.models import adopt_dotenv
+    from openglia.discovery.models import adopt_dotenv
 
     adopt_dotenv(os.environ)
     findings = examine(arguments.model, arguments.sandbox)
@@ -120,8 +120,8 @@ def _experiment() -> Finding:
 
 
 def _vidur() -> Finding:
-    from openglia.hardware import tables
-    from openglia.vidur import checkout, tree
+    from openglia.problems.routing.hardware import tables
+    from openglia.problems.routing.vidur import checkout, tree
 
     commit = checkout.Source.from_environment().commit
     state = checkout.state(paths.VIDUR, commit)
@@ -144,8 +144,8 @@ def _vidur() -> Finding:
 
 
 def _simulator() -> Finding:
-    from openglia.benchmark.loading import load_benchmark
-    from openglia.simulator.timing import ExecutionTimes
+    from openglia.problems.routing.benchmark.loading import load_benchmark
+    from openglia.problems.routing.simulator.timing import ExecutionTimes
 
     times = ExecutionTimes.load(load_benchmark("paper").cluster)
     text = f"embedded; execution times of the paper's benchmark: {times.source}"
@@ -153,15 +153,15 @@ def _simulator() -> Finding:
 
 
 def _model(option: str | None) -> Finding:
-    from openglia.agents.models import choose
+    from openglia.discovery.models import choose
 
     choice = choose(option, os.environ)
     return Finding("model", "ok", f"{choice.model}: {choice.why}")
 
 
 def _sandbox(model: str | None, name: str) -> Finding:
-    from openglia.agents.models import OFFLINE, choose
-    from openglia.integrity import sandbox
+    from openglia.discovery.models import OFFLINE, choose
+    from openglia.sandbox import choosing as sandbox
 
     trusted = choose(model, os.environ).model == OFFLINE
     chosen = sandbox.choose(name, trusted_model=trusted)
@@ -177,7 +177,7 @@ def _sandbox(model: str | None, name: str) -> Finding:
 
 
 def _workers() -> Finding:
-    from openglia.integrity import worker_fence
+    from openglia.measuring import worker_fence
 
     rung = worker_fence.rung()
     if rung is not None:
@@ -220,7 +220,7 @@ def _kernel() -> Finding:
 
 
 def _cores() -> Finding:
-    from openglia.benchmark.simulation import available_cores
+    from openglia.problems.routing.benchmark.simulation import available_cores
 
     return Finding("cores", "ok", f"{available_cores()} to use")
 

@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from openglia.benchmark.progress import ProgressLine
-from openglia.benchmark.seeds import parse_seeds
-from openglia.benchmark.tables import evaluation_table
+from openglia.commands.progress import ProgressLine
 from openglia.errors import UsageError
 from openglia.paths import WORKING_SCHEDULER
+from openglia.problems.routing.benchmark.tables import evaluation_table
 from openglia.quantities import at_least_one, seconds
+from openglia.seeds import parse_seeds
 
 FAILED = 3  # exit status of a failed evaluation
 
@@ -96,8 +96,8 @@ def _score_here(
 ) -> tuple[dict[str, Any], str]:
     from dataclasses import replace
 
-    from openglia.benchmark.evaluation import evaluate
-    from openglia.benchmark.loading import load_benchmark
+    from openglia.problems.routing.benchmark.evaluation import evaluate
+    from openglia.problems.routing.benchmark.loading import load_benchmark
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
     if arguments.duration is not None:

@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     import time
 
     from openglia.files import write_atomically
-    from openglia.reference import reproduce
+    from openglia.problems.routing.reference import reproduce
 
     begun = time.monotonic()
     table = reproduce.measure(arguments.simulator, say=print)

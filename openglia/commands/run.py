@@ -58,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from openglia.agents.models import adopt_dotenv
+    from openglia.discovery.models import adopt_dotenv
     from openglia.runs.conduct import conduct
 
     adopt_dotenv(os.environ)
@@ -67,10 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def options(arguments: argparse.Namespace) -> "Options":
     """The options in full: from the command line, the resumed run, and the defaults."""
-    from openglia.agents.experiment import Limits
-    from openglia.agents.models import choose
-    from openglia.benchmark.evaluation import choose_simulator
-    from openglia.benchmark.loading import is_path, load_benchmark
+    from openglia.discovery.experiment import Limits
+    from openglia.discovery.models import choose
+    from openglia.problems.routing.benchmark.evaluation import choose_simulator
+    from openglia.problems.routing.benchmark.loading import is_path, load_benchmark
     from openglia.runs.conduct import Options
     from openglia.runs.folder import existing
     from openglia.runs.scored_on import restore

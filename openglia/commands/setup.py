@@ -8,7 +8,7 @@ from openglia import bootstrap, paths
 from openglia.errors import OpenGliaError
 
 if TYPE_CHECKING:
-    from openglia.vidur.installation import Item
+    from openglia.problems.routing.vidur.installation import Item
 
 WITHOUT_VIDUR = """
   ┌─ Vidur is NOT installed ─────────────────────────────────────────────────────────────────┐
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(simulator: str) -> int:
-    from openglia.vidur import provision
+    from openglia.problems.routing.vidur import provision
 
     listed = provision.items(vidur_wanted=simulator == "vidur")
     _print_items(listed)
@@ -50,7 +50,7 @@ def _check(simulator: str) -> int:
 
 
 def _install(simulator: str) -> int:
-    from openglia.vidur import provision
+    from openglia.problems.routing.vidur import provision
 
     reason = "It was not asked for (--simulator embedded)."
     if simulator != "embedded":

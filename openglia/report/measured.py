@@ -96,7 +96,7 @@ def _benchmark(run: Run) -> Any:
 
 
 def _simulate(scheduler: str, benchmark: Any, seed: int, folder: Path) -> dict[str, Any]:
-    from openglia.benchmark import evaluation
+    from openglia.problems.routing.benchmark import evaluation
 
     try:
         outcome = evaluation.measure(

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from openglia import paths
-from openglia.agents.limits import left
-from openglia.benchmark.tables import comparison_table, markdown
+from openglia.discovery.limits import left
 from openglia.files import read_handed_over
+from openglia.problems.routing.benchmark.tables import comparison_table, markdown
 from openglia.runs.results import on_evaluation_seeds
 from openglia.runs.solution import verdict, worse_lines
 from openglia.runs.verification import Say
 
 if TYPE_CHECKING:
-    from openglia.agents.experiment import Outcome, Used
+    from openglia.discovery.experiment import Outcome, Used
     from openglia.runs.conduct import Options
     from openglia.runs.folder import RunFolder
     from openglia.runs.record import Record

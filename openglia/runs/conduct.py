@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openglia import interrupts, paths
-from openglia.agents.experiment import Experiment, Limits, Outcome
-from openglia.agents.models import Choice
-from openglia.benchmark.definition import Benchmark
+from openglia.discovery.experiment import Experiment, Limits, Outcome
+from openglia.discovery.models import Choice
 from openglia.errors import OpenGliaError
 from openglia.files import exclusive_lock
+from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.runs import announcements, beginning, finish, scored_on
 from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import RunFolder
@@ -24,7 +24,7 @@ from openglia.runs.spending import Spending, add_usage, used
 from openglia.runs.verification import Say, fill_ratios
 
 if TYPE_CHECKING:
-    from openglia.agents.preflight import Trial
+    from openglia.discovery.preflight import Trial
 
 LOCK = paths.CACHE / "run.lock"
 LOCKED = "a run (it has the working copy to itself)"
@@ -53,7 +53,8 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
     Raises:
         OpenGliaError: it could not begin, or its folder cannot be written any more.
     """
-    from openglia.integrity import sandbox, tree
+    from openglia.runs import tree
+    from openglia.sandbox import choosing as sandbox
 
     chosen = sandbox.choose(options.sandbox, trusted_model=options.choice.model == "offline")
     with _locked(), interrupts.handled():
@@ -100,7 +101,7 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
 def _preflight(options: Options, say: Say) -> "Trial | None":
     if not options.preflight or options.choice.model == "offline":
         return None
-    from openglia.agents.preflight import preflight  # late: it takes fast-agent along
+    from openglia.discovery.preflight import preflight  # late: it takes fast-agent along
 
     say(f"trying model {options.choice.model} once (--no-preflight leaves it out)")
     interrupts.release()
@@ -117,8 +118,8 @@ def measure_start(folder: RunFolder, results: Results, benchmark: Benchmark, say
     Raises:
         OpenGliaError: the yardstick, LLQ, cannot be measured.
     """
-    from openglia.benchmark.baselines import YARDSTICK, measure_baselines
-    from openglia.benchmark.evaluation import evaluate
+    from openglia.problems.routing.benchmark.baselines import YARDSTICK, measure_baselines
+    from openglia.problems.routing.benchmark.evaluation import evaluate
 
     if results["baselines"] and results["stub"]:
         return
@@ -157,7 +158,7 @@ def _discover(
     say: Say,
     discover: Discover | None,
 ) -> Outcome:
-    from openglia.integrity.layout import Layout
+    from openglia.sandbox.layout import Layout
 
     begin_discovery = discover or _agents()
     evaluator = Evaluator(
@@ -202,7 +203,7 @@ def _discover(
 
 
 def _agents() -> Discover:
-    from openglia.agents import loop  # late: only who discovers waits for it
+    from openglia.discovery import loop  # late: only who discovers waits for it
 
     return loop.discover
 

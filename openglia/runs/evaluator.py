@@ -19,12 +19,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from openglia import paths
-from openglia.benchmark.definition import Benchmark
-from openglia.benchmark.evaluation import evaluate
-from openglia.benchmark.processes import CancelledError
-from openglia.benchmark.tables import evaluation_table
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256
+from openglia.measuring.processes import CancelledError
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.evaluation import evaluate
+from openglia.problems.routing.benchmark.tables import evaluation_table
 from openglia.runs.record import Record
 from openglia.runs.requests import MAX_REQUEST_BYTES, RefusedError, Request, read_request
 from openglia.runs.workspace import publish_results

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from openglia import interrupts
-from openglia.benchmark.definition import Benchmark
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_atomically
+from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.runs import judgement, provenance, solution, verification
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record

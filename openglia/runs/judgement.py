@@ -59,7 +59,7 @@ def judge(evaluation: Group, held_out: Group) -> dict[str, Any]:
     }
     if unseen is None:
         return judged
-    from openglia.benchmark.statistics import compare
+    from openglia.problems.routing.benchmark.statistics import compare
 
     final, llq = held_out["final"], held_out["llq"]
     paired = compare(final["per_seed"], llq["per_seed"])
@@ -161,8 +161,8 @@ def _paired(
     first: Sequence[float], second: Sequence[float]
 ) -> tuple[str, float, list[float] | None]:
     """The ratio seed by seed; the difference where a zero leaves no ratio."""
-    from openglia.benchmark.bootstrap import bootstrap_interval
-    from openglia.benchmark.statistics import compare
+    from openglia.measuring.bootstrap import bootstrap_interval
+    from openglia.problems.routing.benchmark.statistics import compare
 
     if min(*first, *second) > 0:
         paired = compare(first, second)

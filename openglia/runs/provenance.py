@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from openglia import __version__, paths
-from openglia.benchmark.definition import Benchmark
-from openglia.benchmark.simulation import available_cores
 from openglia.errors import OpenGliaError
 from openglia.files import canonical_json, sha256
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.simulation import available_cores
 
 _PACKAGES = (
     "fast-agent-mcp",
@@ -45,8 +45,8 @@ def versions() -> dict[str, Any]:
 
 def vidur() -> dict[str, Any]:
     """The ``vidur`` of results.json."""
-    from openglia.vidur import checkout, tree
-    from openglia.vidur.installation import is_installed
+    from openglia.problems.routing.vidur import checkout, tree
+    from openglia.problems.routing.vidur.installation import is_installed
 
     installed = is_installed()
     return {
@@ -69,7 +69,7 @@ def benchmark(used: Benchmark, file: Path | None) -> dict[str, Any]:
 
 
 def harness_hash(snapshot: Mapping[str, str]) -> str:
-    """One hash over ``openglia.integrity.tree.snapshot()``."""
+    """One hash over ``openglia.runs.tree.snapshot()``."""
     return sha256(canonical_json(dict(snapshot)))
 
 
@@ -83,8 +83,8 @@ def integrity(
         before_hash: ``harness_hash`` as the run began.
         damaged: candidates in the run's folder that are not what was evaluated.
     """
-    from openglia.integrity import tree
-    from openglia.vidur.checkout import Source
+    from openglia.problems.routing.vidur.checkout import Source
+    from openglia.runs import tree
 
     checks = [_harness(before, before_hash).to_json()]
     try:
@@ -101,7 +101,7 @@ def integrity(
 
 
 def _harness(before: Mapping[str, str] | None, before_hash: str | None) -> Any:
-    from openglia.integrity import tree
+    from openglia.runs import tree
 
     if before is not None:
         return tree.check_harness(before)

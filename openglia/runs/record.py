@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openglia.benchmark.seeds import format_seeds
 from openglia.errors import OpenGliaError
 from openglia.files import append_json_line, read_json_lines, sha256, write_atomically
 from openglia.runs.folder import RunFolder
+from openglia.seeds import format_seeds
 
 _LAST = 8  # evaluations that the Supervisor is shown one by one
 

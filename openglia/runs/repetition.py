@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from openglia import paths
-from openglia.benchmark.baselines import measure_baselines
-from openglia.benchmark.definition import Benchmark
-from openglia.benchmark.evaluation import choose_simulator, evaluate
-from openglia.benchmark.tables import comparison_table, markdown
 from openglia.errors import OpenGliaError
 from openglia.files import sha256
+from openglia.problems.routing.benchmark.baselines import measure_baselines
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.evaluation import choose_simulator, evaluate
+from openglia.problems.routing.benchmark.tables import comparison_table, markdown
 from openglia.runs import judgement, scored_on, verification
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import load, on_evaluation_seeds, on_held_out_seeds

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from openglia.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.definition import Benchmark
 
 MAX_REQUEST_BYTES = 1024 * 1024  # one line
 MAX_SOURCE_BYTES = 256 * 1024

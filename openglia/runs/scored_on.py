@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from openglia import paths
-from openglia.benchmark.definition import Benchmark
-from openglia.benchmark.length_copies import adopt, copy_along
-from openglia.benchmark.loading import available, load_benchmark, resolved, to_yaml
 from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.length_copies import adopt, copy_along
+from openglia.problems.routing.benchmark.loading import available, load_benchmark, resolved, to_yaml
 from openglia.runs.folder import RunFolder
 
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openglia import paths
-from openglia.benchmark.seeds import format_seeds
-from openglia.benchmark.tables import comparison_table, markdown
+from openglia.problems.routing.benchmark.tables import comparison_table, markdown
 from openglia.quantities import spelled
 from openglia.runs import judgement
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import on_evaluation_seeds, on_held_out_seeds
 from openglia.runs.scored_on import argument
+from openglia.seeds import format_seeds
 
 
 def render(folder: RunFolder, results: Mapping[str, Any], plots: Sequence[str] = ()) -> str:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict
 
-from openglia.agents.experiment import Usage, Used
+from openglia.discovery.experiment import Usage, Used
 from openglia.errors import OpenGliaError
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from openglia import paths
-from openglia.benchmark.definition import Benchmark
-from openglia.benchmark.evaluation import Evaluation, evaluate
 from openglia.errors import OpenGliaError
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.evaluation import Evaluation, evaluate
 
 VIDUR_SEEDS = 2  # held-out seeds repeated on Vidur: it takes about 40 s for one of the paper's
 
@@ -27,7 +27,7 @@ def measure_held_out(
     benchmark: Benchmark, simulator: str, final: Path | None, say: Say
 ) -> dict[str, dict[str, Any]]:
     """JSON lines on the held-out seeds, by name: the baselines, ``stub``, and ``final``."""
-    from openglia.benchmark.baselines import measure_baselines
+    from openglia.problems.routing.benchmark.baselines import measure_baselines
 
     seeds = benchmark.held_out_seeds
     say("verification: the baselines on the held-out seeds")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openglia.agents.experiment import Experiment, Limits, Outcome, Patience
+from openglia.discovery.experiment import Experiment, Limits, Outcome, Patience
 
 PLANTED_KEY = "sk-planted-0123456789abcdef"
 MODELS = {"openai": "generic.stand-in", "anthropic": "anthropic.claude-sonnet-5-5"}
@@ -69,7 +69,7 @@ class Laboratory:
         )
 
     def discover(self, server, protocol="openai", *, limits=None, **changes) -> Outcome:
-        from openglia.agents.loop import discover
+        from openglia.discovery.loop import discover
 
         self.serve(server)
         return asyncio.run(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conftest import Laboratory, Record
 
-from openglia.agents.loop import discover
+from openglia.discovery.loop import discover
 
 
 def main(folder, url):

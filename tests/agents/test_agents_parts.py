@@ -9,12 +9,12 @@ from string import Template
 import pytest
 from conftest import Record
 
-from openglia.agents.experiment import Limits, Usage, Used
-from openglia.agents.limits import CLOSING_CALLS, Budget, LimitReached, left
-from openglia.agents.models import NOT_BY_KEY, PROVIDERS, adopt_dotenv, choose
-from openglia.agents.prompts import prompt
-from openglia.agents.redaction import Redactor, redactor
-from openglia.agents.verdict import Verdict, parse
+from openglia.discovery.experiment import Limits, Usage, Used
+from openglia.discovery.limits import CLOSING_CALLS, Budget, LimitReached, left
+from openglia.discovery.models import NOT_BY_KEY, PROVIDERS, adopt_dotenv, choose
+from openglia.discovery.prompts import prompt
+from openglia.discovery.redaction import Redactor, redactor
+from openglia.discovery.verdict import Verdict, parse
 from openglia.errors import UsageError
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -254,7 +254,7 @@ class TestBudget:
 def test_the_light_modules_do_not_import_fast_agent():
     # Its import takes seconds: only a command that runs agents may wait for it.
     code = (
-        "import sys, openglia.agents.loop, openglia.agents.models, openglia.agents.redaction;"
+        "import sys; from openglia.discovery import loop, models, redaction;"
         "sys.exit('fast_agent' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0

@@ -10,8 +10,8 @@ import pytest
 from conftest import PLANTED_KEY
 from stand_in import Reply, StandIn, fail, page, run, say, verdict
 
-from openglia.agents.experiment import Limits, Patience, Used
-from openglia.agents.redaction import Redactor
+from openglia.discovery.experiment import Limits, Patience, Used
+from openglia.discovery.redaction import Redactor
 
 POOR = verdict("POOR", "What did you measure?", needs_improvement=True)
 
@@ -121,7 +121,7 @@ def test_passing_trouble_is_waited_out(lab, protocol, trouble):
 def test_a_retry_after_is_obeyed(monkeypatch):
     from fast_agent.llm.fastagent_llm import FastAgentLLM
 
-    from openglia.agents import provider
+    from openglia.discovery import provider
 
     waits = []
 
@@ -197,7 +197,7 @@ def test_a_page_or_a_lack_of_credit_is_final(lab, protocol, reply, monkeypatch):
     async def wait(seconds, *_):
         raise AssertionError(f"waited {seconds} s")
 
-    monkeypatch.setattr("openglia.agents.provider.asyncio", SimpleNamespace(sleep=wait))
+    monkeypatch.setattr("openglia.discovery.provider.asyncio", SimpleNamespace(sleep=wait))
     with StandIn([reply]) as server:
         outcome = lab.discover(server, protocol)
     assert outcome.status == "failed"
@@ -212,7 +212,7 @@ def test_a_refused_call_fails_at_once_and_is_not_repeated(lab, protocol, status,
     async def wait(seconds, *_):
         raise AssertionError(f"waited {seconds} s")
 
-    monkeypatch.setattr("openglia.agents.provider.asyncio", SimpleNamespace(sleep=wait))
+    monkeypatch.setattr("openglia.discovery.provider.asyncio", SimpleNamespace(sleep=wait))
     with StandIn([fail(status, f"Refused: {PLANTED_KEY}")]) as server:
         outcome = lab.discover(server, protocol)
 
@@ -337,7 +337,7 @@ def test_used_up_evaluations_end_the_run_after_the_account(lab):
 
 
 def test_used_up_evaluations_leave_an_endless_talker_some_calls(lab):
-    from openglia.agents.limits import CLOSING_CALLS
+    from openglia.discovery.limits import CLOSING_CALLS
 
     lab.record.evaluations_used = 7
     with StandIn([run("true", text="thinking")]) as server:

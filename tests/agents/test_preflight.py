@@ -14,7 +14,7 @@ from openglia.errors import OpenGliaError
 @pytest.fixture
 def preflight(lab):
     def trial(model, **how):
-        from openglia.agents.preflight import preflight
+        from openglia.discovery.preflight import preflight
 
         lab.root.mkdir(exist_ok=True)
         return asyncio.run(preflight(model, lab.root, **how))

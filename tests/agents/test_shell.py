@@ -15,10 +15,10 @@ from fast_agent.tools.execution_environment import (
 )
 from fast_agent.tools.local_shell_executor import LocalShellExecutor
 
-from openglia.agents.shell import SandboxedShell
-from openglia.integrity import fence
-from openglia.integrity.layout import Layout
-from openglia.integrity.sandbox import choose
+from openglia.discovery.shell import SandboxedShell
+from openglia.sandbox import fence
+from openglia.sandbox.choosing import choose
+from openglia.sandbox.layout import Layout
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from openglia.benchmark import baselines, evaluation
-from openglia.benchmark.loading import load_benchmark
+from openglia.problems.routing.benchmark import baselines, evaluation
+from openglia.problems.routing.benchmark.loading import load_benchmark
 
 HEAD = """
 from vidur.entities import Request

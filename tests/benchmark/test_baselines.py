@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from openglia.benchmark import baselines
-from openglia.benchmark.baselines import (
+from openglia.errors import OpenGliaError
+from openglia.problems.routing.benchmark import baselines
+from openglia.problems.routing.benchmark.baselines import (
     measure_baselines,
     ratio_to_yardstick,
     store_path,
     stored,
 )
-from openglia.benchmark.evaluation import evaluate, measure
-from openglia.errors import OpenGliaError
+from openglia.problems.routing.benchmark.evaluation import evaluate, measure
 
 
 def test_all_are_measured_and_stored(tiny):

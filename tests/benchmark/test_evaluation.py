@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from openglia import files
-from openglia.benchmark import baselines, evaluation, simulation
-from openglia.benchmark.evaluation import choose_simulator, evaluate, measure
-from openglia.benchmark.tables import evaluation_table
-from openglia.benchmark.trace import HEADER
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256, write_atomically
+from openglia.problems.routing.benchmark import baselines, evaluation, simulation
+from openglia.problems.routing.benchmark.evaluation import choose_simulator, evaluate, measure
+from openglia.problems.routing.benchmark.tables import evaluation_table
+from openglia.problems.routing.benchmark.trace import HEADER
 
 
 def test_score_agrees_with_the_files(tiny, router, tmp_path):
@@ -196,7 +196,7 @@ def test_wrong_calls_are_refused(tiny, tmp_path):
 
 
 def test_missing_vidur_is_an_error(monkeypatch):
-    monkeypatch.setattr("openglia.vidur.installation.is_installed", lambda: False)
+    monkeypatch.setattr("openglia.problems.routing.vidur.installation.is_installed", lambda: False)
     with pytest.raises(OpenGliaError, match="Vidur is not installed"):
         choose_simulator("vidur")
 

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from openglia.benchmark.loading import available, load_benchmark
 from openglia.errors import UsageError
 from openglia.paths import BENCHMARKS
+from openglia.problems.routing.benchmark.loading import available, load_benchmark
 
 
 @pytest.fixture

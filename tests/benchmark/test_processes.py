@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openglia.benchmark.processes import Command, Worker, Workers, worker_environment
+from openglia.measuring.processes import Command, Worker, Workers, worker_environment
 from openglia.paths import ROOT
 
 

@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from openglia import files
-from openglia.benchmark.loading import load_benchmark
-from openglia.benchmark.workload import generate
 from openglia.cli import COMMANDS, Parser, main
 from openglia.commands import baseline, compare, evaluate
 from openglia.commands import run as run_command
 from openglia.errors import OpenGliaError, UsageError
 from openglia.paths import BENCHMARKS
+from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.benchmark.workload import generate
 from openglia.quantities import count, or_none, seconds, spelled
 from openglia.runs import solution
 

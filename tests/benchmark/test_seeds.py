@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openglia.benchmark.seeds import format_seeds, parse_seeds
 from openglia.errors import UsageError
+from openglia.seeds import format_seeds, parse_seeds
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from openglia.benchmark.bootstrap import bootstrap_interval
-from openglia.benchmark.requests import InvalidResultError, read_requests
-from openglia.benchmark.statistics import compare, summarise
+from openglia.measuring.bootstrap import bootstrap_interval
+from openglia.problems.routing.benchmark.requests import InvalidResultError, read_requests
+from openglia.problems.routing.benchmark.statistics import compare, summarise
 
 TRACE = "arrived_at,num_prefill_tokens,num_decode_tokens\n0.000000,10,3\n0.500000,20,1\n"
 

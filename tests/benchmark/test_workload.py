@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from openglia.benchmark import workload
-from openglia.benchmark.loading import load_benchmark
-from openglia.benchmark.trace import Trace, to_csv
-from openglia.benchmark.workload import trace_file
 from openglia.errors import OpenGliaError, UsageError
+from openglia.problems.routing.benchmark import workload
+from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.benchmark.trace import Trace, to_csv
+from openglia.problems.routing.benchmark.workload import trace_file
 
 
 def generate(benchmark, seed):

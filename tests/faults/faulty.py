@@ -19,14 +19,14 @@ from pathlib import Path
 
 import pandas as pd  # noqa: F401
 
-import openglia.benchmark.statistics
+import openglia.problems.routing.benchmark.statistics
 import openglia.report
 from openglia import cli, files, paths
-from openglia.agents.experiment import Limits, Outcome
-from openglia.agents.models import Choice
-from openglia.benchmark import evaluation, simulation
-from openglia.benchmark.loading import load_benchmark
-from openglia.integrity import worker_fence
+from openglia.discovery.experiment import Limits, Outcome
+from openglia.discovery.models import Choice
+from openglia.measuring import worker_fence
+from openglia.problems.routing.benchmark import evaluation, simulation
+from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.runs import conduct, finish, verification
 from openglia.runs.client import score
 

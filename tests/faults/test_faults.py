@@ -78,9 +78,9 @@ def test_a_damaged_trace_is_made_anew(faulty, damage):
 @pytest.mark.parametrize("content", [b"", b"{}\n", b"not tables", "half", "changed"])
 def test_damaged_tables_are_one_clear_line(faulty, content):
     sys.path.insert(0, str(faulty.root))
-    from openglia.benchmark.loading import load_benchmark
-    from openglia.hardware.roofline import profile_hash
-    from openglia.hardware.tables import Tables
+    from openglia.problems.routing.benchmark.loading import load_benchmark
+    from openglia.problems.routing.hardware.roofline import profile_hash
+    from openglia.problems.routing.hardware.tables import Tables
 
     digest = profile_hash(load_benchmark("smoke").cluster)
     tables = faulty.root / "environment" / "cache" / "tables"

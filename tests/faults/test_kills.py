@@ -115,7 +115,7 @@ def test_the_harness_is_killed_in_an_evaluation(faulty):
     assert [record["result"]["status"] for record in kept] == ["ok"]
     assert faulty.command("finish", run) == 130, faulty.output
     assert_complete(run, kept)
-    from openglia.integrity import worker_fence
+    from openglia.measuring import worker_fence
 
     if worker_fence.problem() is None:
         assert not [worker for worker in workers if _lives(worker)]

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from openglia.benchmark.definition import Cluster, ReplicaScheduler
 from openglia.errors import UsageError
-from openglia.hardware import catalogue
-from openglia.hardware.roofline import (
+from openglia.problems.routing.benchmark.definition import Cluster, ReplicaScheduler
+from openglia.problems.routing.hardware import catalogue
+from openglia.problems.routing.hardware.roofline import (
     LINEAR_OPERATORS,
     max_tokens_in_batch,
     operator_times,

@@ -3,7 +3,7 @@
 import pytest
 
 from openglia.errors import OpenGliaError
-from openglia.hardware.tables import Tables
+from openglia.problems.routing.hardware.tables import Tables
 
 TABLES = Tables(
     {

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from openglia.integrity import bubblewrap
+from openglia.sandbox import bubblewrap
 
 BUNDLED = bubblewrap._bundled()
 

@@ -5,9 +5,9 @@ import json
 from openglia import paths
 from openglia.cli import main
 from openglia.commands import doctor
-from openglia.hardware import tables
-from openglia.integrity import bubblewrap, fence
-from openglia.vidur import checkout
+from openglia.problems.routing.hardware import tables
+from openglia.problems.routing.vidur import checkout
+from openglia.sandbox import bubblewrap, fence
 
 
 def test_the_exit_status_is_what_the_findings_say(capsys):

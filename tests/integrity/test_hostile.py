@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from openglia.benchmark import evaluation
-from openglia.benchmark.definition import Limits
-from openglia.benchmark.loading import load_benchmark
-from openglia.integrity import worker_fence
+from openglia.measuring import worker_fence
+from openglia.problems.routing.benchmark import evaluation
+from openglia.problems.routing.benchmark.definition import Limits
+from openglia.problems.routing.benchmark.loading import load_benchmark
 
 HEAD = """\
 import math

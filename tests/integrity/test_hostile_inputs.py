@@ -11,9 +11,9 @@ from dataclasses import asdict
 
 import pytest
 
-from openglia.benchmark.loading import load_benchmark
-from openglia.benchmark.processes import worker_environment
+from openglia.measuring.processes import worker_environment
 from openglia.paths import ROOT
+from openglia.problems.routing.benchmark.loading import load_benchmark
 
 HEADER = "arrived_at,num_prefill_tokens,num_decode_tokens\n"
 
@@ -51,7 +51,13 @@ def simulate(tmp_path, text):
     }
     (tmp_path / "job.json").write_text(json.dumps(job))
     return subprocess.run(
-        [sys.executable, "-P", "-m", "openglia.simulator.worker", str(tmp_path / "job.json")],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "openglia.problems.routing.simulator.worker",
+            str(tmp_path / "job.json"),
+        ],
         env=worker_environment(ROOT),
         capture_output=True,
         text=True,

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openglia.integrity import rules
-from openglia.integrity.imports import refusal
 from openglia.paths import ROOT, STUB
+from openglia.problems.routing.rules import checking as rules
+from openglia.problems.routing.rules.imports import refusal
 
 HEAD = """\
 from vidur.entities import Request
@@ -203,7 +203,10 @@ REFUSED = {
     "from vidur.entities import request": ("import", "vidur.entities.request is not open"),
     "from vidur.simulator import Simulator": ("import", "vidur.simulator is not open"),
     "from vidur.logger import logging": ("import", "vidur.logger.logging is not open"),
-    "from openglia.simulator import engine": ("import", "module openglia.simulator"),
+    "from openglia.problems.routing.simulator import engine": (
+        "import",
+        "module openglia.problems.routing.simulator",
+    ),
     "import numpy as np\nnp.load('x')": ("import", "numpy.load"),
     "import numpy as np\nnp.fromfile('x')": ("import", "numpy.fromfile"),
     "import numpy as np\nnp.memmap('x')": ("import", "numpy.memmap"),
@@ -351,7 +354,7 @@ def test_utf_8_may_be_said(mark):
 
 
 def own_routers() -> list[Path]:
-    folders = ("openglia/reference/routers", "tests/simulator/routers")
+    folders = ("openglia/problems/routing/reference/routers", "tests/simulator/routers")
     return [STUB, *itertools.chain(*((ROOT / folder).glob("*.py") for folder in folders))]
 
 

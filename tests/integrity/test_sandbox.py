@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from openglia.errors import OpenGliaError, UsageError
-from openglia.integrity import bubblewrap, fence, sandbox
-from openglia.integrity.layout import Layout, interpreter_prefixes, redact
 from openglia.paths import ROOT
+from openglia.sandbox import bubblewrap, fence
+from openglia.sandbox import choosing as sandbox
+from openglia.sandbox.layout import Layout, interpreter_prefixes, redact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def layout(tmp_path, rung):
         SCHEDULER: "first = 1\n",
         SCHEDULER.replace("ai_", "lor_"): "lor = 1\n",
         "openglia/__init__.py": "",
-        "openglia/simulator/engine.py": "engine = 1\n",
+        "openglia/problems/routing/simulator/engine.py": "engine = 1\n",
     }
     hidden = {
         "tests/test_x.py": "planted-secret\n",
@@ -76,10 +77,10 @@ def layout(tmp_path, rung):
         "environment/cache/traces/0.csv": "planted-secret\n",
         "generated/run_2/solution.md": "planted-secret\n",
         "generated/run_1/evaluations.jsonl": "planted-secret\n",
-        "openglia/agents/prompts.py": "planted-secret\n",
-        "openglia/reference/routers/best.py": "planted-secret\n",
-        "openglia/benchmark/workload.py": "planted-secret\n",
-        "openglia/integrity/rules.py": "planted-secret\n",
+        "openglia/discovery/prompts.py": "planted-secret\n",
+        "openglia/problems/routing/reference/routers/best.py": "planted-secret\n",
+        "openglia/problems/routing/benchmark/workload.py": "planted-secret\n",
+        "openglia/problems/routing/rules/checking.py": "planted-secret\n",
     }
     for name, text in (visible | hidden).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -122,8 +123,9 @@ def test_inside_is_the_experiment_and_nothing_else(layout):
 
 @pytest.mark.parametrize(
     "name",
-    ["tests", ".git", "environment/cache", "generated/run_2", "openglia/agents", "README.md",
-     "openglia/reference", "openglia/integrity", "openglia/benchmark/workload.py",
+    ["tests", ".git", "environment/cache", "generated/run_2", "openglia/discovery", "README.md",
+     "openglia/problems/routing/reference", "openglia/sandbox", "openglia/problems/routing/rules",
+     "openglia/problems/routing/benchmark/workload.py",
      "generated/run_1/evaluations.jsonl"],
 )  # fmt: skip
 def test_hidden(layout, name):
@@ -149,7 +151,7 @@ def test_held_out_seeds_are_not_told(layout):
         "echo x >> problem.md",
         "echo x >> environment/benchmarks/paper.yaml",
         "echo x >> environment/vidur/run_all.sh",
-        "echo x >> openglia/simulator/engine.py",
+        "echo x >> openglia/problems/routing/simulator/engine.py",
         "rm -rf environment/vidur/simulator_results",
         f"echo x >> {SCHEDULER.replace('ai_', 'lor_')}",
         f"mv {SCHEDULER} {SCHEDULER.replace('ai_', 'lor_')}",

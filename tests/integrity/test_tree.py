@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from openglia import paths
-from openglia.integrity import tree
+from openglia.runs import tree
 
 ROUTER = "scheduler/global_scheduler/ai_global_scheduler.py"
 
@@ -17,7 +17,7 @@ def installed(tmp_path, monkeypatch):
     git = shutil.which("git")
     if git is None:
         pytest.skip("git is not installed")
-    from openglia.vidur import tree as vidur_tree
+    from openglia.problems.routing.vidur import tree as vidur_tree
 
     root = tmp_path / "vidur"
     for name in ("main.py", "simulator.py", "scheduler/global_scheduler/__init__.py"):
@@ -162,11 +162,11 @@ def test_a_changed_harness_is_named(tmp_path):
     (tmp_path / "openglia" / "new.py").write_text("")
     check = tree.check_harness(before, tmp_path)
     assert check.outcome == "failed"
-    assert "openglia/benchmark/statistics.py, openglia/new.py" in check.evidence
+    assert "openglia/problems/routing/benchmark/statistics.py, openglia/new.py" in check.evidence
 
 
 def test_what_a_planted_git_configuration_names_is_not_run(tmp_path):
-    from openglia.vidur import checkout
+    from openglia.problems.routing.vidur import checkout
 
     mark = tmp_path / "ran"
     script = tmp_path / "planted"

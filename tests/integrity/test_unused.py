@@ -5,10 +5,10 @@ from random import Random
 
 import pytest
 
-from openglia.agents.offline import policy
-from openglia.agents.offline.rendering import render
-from openglia.integrity.unused import uncalled_methods
+from openglia.discovery.offline import policy
+from openglia.discovery.offline.rendering import render
 from openglia.paths import ROOT, STUB
+from openglia.problems.routing.rules.unused import uncalled_methods
 
 HEAD = """\
 from vidur.scheduler.global_scheduler.base_global_scheduler import BaseGlobalScheduler
@@ -65,7 +65,7 @@ def test_what_is_called_or_private_or_anothers_is_not(rest):
 
 
 def test_our_own_routers_have_none():
-    folders = ("openglia/reference/routers", "tests/simulator/routers")
+    folders = ("openglia/problems/routing/reference/routers", "tests/simulator/routers")
     for path in [STUB, *(path for name in folders for path in Path(ROOT / name).glob("*.py"))]:
         assert uncalled_methods(path.read_text()) == [], path
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from openglia import paths
-from openglia.benchmark import evaluation
-from openglia.benchmark.definition import Limits
-from openglia.benchmark.loading import load_benchmark
-from openglia.benchmark.processes import worker_environment
-from openglia.benchmark.simulation import WORKERS
-from openglia.integrity import fence, worker_fence
+from openglia.measuring import worker_fence
+from openglia.measuring.processes import worker_environment
+from openglia.problems.routing.benchmark import evaluation
+from openglia.problems.routing.benchmark.definition import Limits
+from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.benchmark.simulation import WORKERS
+from openglia.sandbox import fence
 
 
 @pytest.fixture(params=[rung.name for rung in fence.LADDER])
@@ -101,8 +102,8 @@ def test_nothing_can_be_written_outside(attempt, outside, rung):
 @pytest.mark.parametrize(
     "name",
     [
-        "openglia/simulator/engine.py",
-        "openglia/simulator/__pycache__/planted.pyc",
+        "openglia/problems/routing/simulator/engine.py",
+        "openglia/problems/routing/simulator/__pycache__/planted.pyc",
         "environment/cache/planted",
         "planted",
         ".venv/planted",
@@ -120,7 +121,8 @@ def test_the_experiment_cannot_be_written(attempt, name, rung):
 
 @pytest.mark.parametrize(
     "name",
-    ["openglia/reference", "openglia/agents", "openglia/integrity", "environment/benchmarks",
+    ["openglia/problems/routing/reference", "openglia/discovery", "openglia/sandbox",
+     "openglia/problems/routing/rules", "environment/benchmarks",
      "environment/cache/traces/*/seed_1*", "generated", "tests", ".git", "problem.md"],
 )  # fmt: skip
 def test_of_the_experiment_only_what_it_needs_is_there(attempt, name, rung):
@@ -232,15 +234,15 @@ def test_a_worker_finds_all_that_it_imports(rung, simulator, tmp_path, monkeypat
     monkeypatch.setattr(worker_fence, "_vidur", lambda _: [])
     # Vidur's worker starts a process per simulation, in an environment of its own making.
     code = f"""
-import subprocess, sys, {WORKERS[simulator]}, openglia.simulator.clock
+import subprocess, sys, {WORKERS[simulator]}, openglia.problems.routing.simulator.clock
 if "vidur" in "{WORKERS[simulator]}":
     from pathlib import Path
-    from openglia.vidur import checkout
-    from openglia.vidur.predictors import simulation_environment
+    from openglia.problems.routing.vidur import checkout
+    from openglia.problems.routing.vidur.predictors import simulation_environment
     if checkout.git_is_there():
         checkout.git(Path.cwd(), "init", "--quiet", ".")
     environment = simulation_environment(Path("/nowhere"))
-    words = [sys.executable, "-P", "-c", "import openglia.vidur.runner"]
+    words = [sys.executable, "-P", "-c", "import openglia.problems.routing.vidur.runner"]
     subprocess.run(words, env=environment, check=True)
 """
     argv = worker_fence.command(
@@ -260,7 +262,9 @@ def test_compiled_files_are_kept_for_the_workers(attempt):
     """They cannot write them; without them each would compile the simulator anew."""
     from importlib.util import cache_from_source
 
-    compiled = Path(cache_from_source(str(paths.ROOT / "openglia/simulator/engine.py")))
+    compiled = Path(
+        cache_from_source(str(paths.ROOT / "openglia/problems/routing/simulator/engine.py"))
+    )
     compiled.unlink(missing_ok=True)
     attempt("pass")
     assert compiled.exists() or not os.access(compiled.parent.parent, os.W_OK)

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from openglia.agents.offline import policy
+from openglia.discovery.offline import policy
 
 FAKE = '''\
 #!{python}

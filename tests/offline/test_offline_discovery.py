@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from openglia.agents.experiment import Experiment, Limits
-from openglia.agents.loop import discover
-from openglia.agents.offline.researcher import EVALUATIONS, evaluations_left, minutes, planned
-from openglia.agents.offline.supervisor import review
-from openglia.agents.prompts import prompt
-from openglia.agents.verdict import Verdict, parse
+from openglia.discovery.experiment import Experiment, Limits
+from openglia.discovery.loop import discover
+from openglia.discovery.offline.researcher import EVALUATIONS, evaluations_left, minutes, planned
+from openglia.discovery.offline.supervisor import review
+from openglia.discovery.prompts import prompt
+from openglia.discovery.verdict import Verdict, parse
 
 
 class Unconfined:

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from openglia.agents.offline import policy
-from openglia.agents.offline.rendering import render
-from openglia.integrity.rules import check
+from openglia.discovery.offline import policy
+from openglia.discovery.offline.rendering import render
+from openglia.problems.routing.rules.checking import check
 
 
 def test_every_router_of_the_family_obeys_the_rules(family):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from openglia.agents.offline.search import Search
+from openglia.discovery.offline.search import Search
 
 
 def objective(parameters, full):

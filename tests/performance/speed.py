@@ -31,16 +31,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "simulator")]
 
 from vidur_cases import Case, run_vidur  # noqa: E402
 
-from openglia.benchmark.definition import Benchmark  # noqa: E402
-from openglia.benchmark.loading import load_benchmark  # noqa: E402
-from openglia.benchmark.processes import worker_environment  # noqa: E402
-from openglia.benchmark.trace import Trace  # noqa: E402
-from openglia.benchmark.workload import generate, trace_file  # noqa: E402
-from openglia.simulator.engine import simulate  # noqa: E402
-from openglia.simulator.loading import load_router, vidur_modules  # noqa: E402
-from openglia.simulator.routers import ROUTERS  # noqa: E402
-from openglia.simulator.timing import ExecutionTimes  # noqa: E402
-from openglia.simulator.worker import GARBAGE  # noqa: E402
+from openglia.measuring.processes import worker_environment  # noqa: E402
+from openglia.problems.routing.benchmark.definition import Benchmark  # noqa: E402
+from openglia.problems.routing.benchmark.loading import load_benchmark  # noqa: E402
+from openglia.problems.routing.benchmark.trace import Trace  # noqa: E402
+from openglia.problems.routing.benchmark.workload import generate, trace_file  # noqa: E402
+from openglia.problems.routing.simulator.engine import simulate  # noqa: E402
+from openglia.problems.routing.simulator.loading import load_router, vidur_modules  # noqa: E402
+from openglia.problems.routing.simulator.routers import ROUTERS  # noqa: E402
+from openglia.problems.routing.simulator.timing import ExecutionTimes  # noqa: E402
+from openglia.problems.routing.simulator.worker import GARBAGE  # noqa: E402
 
 HEAD_ROOM = HERE / "head_room.py"
 SCHEDULERS = {"llq": "builtin:llq", "head-room": str(HEAD_ROOM)}
@@ -114,7 +114,7 @@ def compare(benchmark: Benchmark, name: str, repeats: int, vidur: bool) -> None:
         workers.append(process(benchmark, "simulator", SCHEDULERS[name], [0])[0])
         writing.append(process(benchmark, "simulator", SCHEDULERS[name], [0], csv=True)[0])
         if vidur:
-            checkout = importlib.import_module("openglia.vidur.checkout")
+            checkout = importlib.import_module("openglia.problems.routing.vidur.checkout")
             found += run_vidur([case], checkout.PINNED_COMMIT)
             commands.append(process(benchmark, "vidur", SCHEDULERS[name], [0])[0])
     loops = [run.engine_seconds + run.router_seconds for run in runs]

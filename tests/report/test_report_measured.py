@@ -36,8 +36,8 @@ def test_median_seed():
 
 
 def test_seed_is_simulated_once_and_kept(folders, monkeypatch):
-    from openglia.benchmark.loading import load_benchmark
     from openglia.paths import STUB
+    from openglia.problems.routing.benchmark.loading import load_benchmark
 
     folder = folders.make(count=3)
     smoke = load_benchmark("smoke")

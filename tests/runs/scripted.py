@@ -11,8 +11,8 @@ import subprocess
 import sys
 
 from openglia import paths
-from openglia.agents.experiment import Outcome, Usage
 from openglia.commands import run
+from openglia.discovery.experiment import Outcome, Usage
 from openglia.runs.conduct import conduct
 
 ROUTERS = {

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from openglia.benchmark import simulation
-from openglia.benchmark.bootstrap import bootstrap_interval
-from openglia.benchmark.loading import load_benchmark
 from openglia.cli import main
 from openglia.errors import OpenGliaError
 from openglia.files import sha256
+from openglia.measuring.bootstrap import bootstrap_interval
+from openglia.problems.routing.benchmark import simulation
+from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.runs import evaluator as evaluator_module
 from openglia.runs.client import score
 from openglia.runs.evaluator import Evaluator

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from openglia.benchmark import length_copies, workload
-from openglia.benchmark.loading import available, load_benchmark, to_yaml
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256
 from openglia.paths import BENCHMARKS
+from openglia.problems.routing.benchmark import length_copies, workload
+from openglia.problems.routing.benchmark.loading import available, load_benchmark, to_yaml
 from openglia.runs import provenance, scored_on
 from openglia.runs.folder import create
 from tests.runs.conftest import TINY
@@ -196,6 +196,6 @@ def test_yaml_is_the_same_for_any_float():
     path = BENCHMARKS / "unused.yaml"
     import yaml
 
-    from openglia.benchmark.loading import resolved
+    from openglia.problems.routing.benchmark.loading import resolved
 
     assert resolved(yaml.safe_load(to_yaml(odd)), path) == odd

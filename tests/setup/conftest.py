@@ -103,8 +103,8 @@ class Project:
     def put_right(self, check=True):
         """The step of the setup that is about the checkout, in a process of its own."""
         code = (
-            "from openglia.vidur import installation as i\n"
-            "from openglia.vidur.checkout import Source\n"
+            "from openglia.problems.routing.vidur import installation as i\n"
+            "from openglia.problems.routing.vidur.checkout import Source\n"
             "from openglia.errors import OpenGliaError\n"
             "try:\n"
             "    print(*i.put_right(Source.from_environment()), *i.install_files(), sep='\\n')\n"

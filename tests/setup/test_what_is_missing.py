@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from openglia import paths
-from openglia.benchmark.evaluation import choose_simulator
 from openglia.commands import doctor
 from openglia.errors import OpenGliaError
-from openglia.integrity import tree
-from openglia.simulator import worker
-from openglia.vidur import checkout, installation
+from openglia.problems.routing.benchmark.evaluation import choose_simulator
+from openglia.problems.routing.simulator import worker
+from openglia.problems.routing.vidur import checkout, installation
+from openglia.runs import tree
 
 ROOT = Path(__file__).resolve().parents[2]
 FINISHED = ROOT / ".venv" / "openglia-installed.json"

@@ -17,7 +17,7 @@ def main() -> None:
     moment, fence = int(sys.argv[2]), sys.argv[3]
     sys.argv[1:] = sys.argv[4:]
     if fence == "none":
-        from openglia.integrity import bubblewrap
+        from openglia.sandbox import bubblewrap
 
         bubblewrap.problem = lambda: "switched off"
     from openglia.__main__ import main as command

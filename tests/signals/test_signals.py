@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from openglia import files, interrupts
-from openglia.benchmark import processes, simulation
-from openglia.integrity import bubblewrap
+from openglia.measuring import processes
+from openglia.problems.routing.benchmark import simulation
+from openglia.sandbox import bubblewrap
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDED = Path(__file__).with_name("commanded.py")
@@ -135,7 +136,12 @@ def test_while_it_waits_for_a_hanging_router(tmp_path, fence, name):
     router = tmp_path / "router.py"
     router.write_text(ENDLESS)
     process = start(tmp_path, COMMANDED, "TERM", -1, fence, "evaluate", router, *SHORT)
-    until(lambda: sum("openglia.simulator.worker" in words for words in alive(tmp_path)), "worker")
+    until(
+        lambda: sum(
+            "openglia.problems.routing.simulator.worker" in words for words in alive(tmp_path)
+        ),
+        "worker",
+    )
     process.send_signal(signal.Signals[f"SIG{name}"])
     time.sleep(0.005)
     process.send_signal(signal.SIGTERM)

@@ -18,8 +18,8 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 from vidur_cases import FIELDS, named_cases, run_vidur  # noqa: E402
 
-from openglia.hardware.tables import Tables  # noqa: E402
-from openglia.vidur import checkout, predictors  # noqa: E402
+from openglia.problems.routing.hardware.tables import Tables  # noqa: E402
+from openglia.problems.routing.vidur import checkout, predictors  # noqa: E402
 
 RECORDINGS = HERE / "recordings"
 

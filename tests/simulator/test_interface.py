@@ -8,15 +8,15 @@ from types import FunctionType, ModuleType
 import numpy as np
 import pytest
 
-from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
-from openglia.benchmark.trace import Trace
-from openglia.simulator import interface
-from openglia.simulator.engine import simulate
-from openglia.simulator.failures import RouterFailureError
-from openglia.simulator.interface import BaseGlobalScheduler, OracleError, Request
-from openglia.simulator.loading import load_router, vidur_modules
-from openglia.simulator.routers import LlqRouter, RoundRobinRouter
-from openglia.simulator.timing import ExecutionTimes
+from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.benchmark.trace import Trace
+from openglia.problems.routing.simulator import interface
+from openglia.problems.routing.simulator.engine import simulate
+from openglia.problems.routing.simulator.failures import RouterFailureError
+from openglia.problems.routing.simulator.interface import BaseGlobalScheduler, OracleError, Request
+from openglia.problems.routing.simulator.loading import load_router, vidur_modules
+from openglia.problems.routing.simulator.routers import LlqRouter, RoundRobinRouter
+from openglia.problems.routing.simulator.timing import ExecutionTimes
 
 CLUSTER = Cluster(
     replicas=2,
@@ -212,7 +212,7 @@ def test_an_exception_is_reported_with_the_routers_own_lines(times):
     assert "KeyError" in found.reason
     assert "test_interface.py" in found.reason
     assert 'return {}["missing"]' in found.detail
-    assert "openglia/simulator" not in found.detail
+    assert "openglia/problems/routing/simulator" not in found.detail
 
 
 def test_leaving_the_process_is_a_failure(times):

@@ -7,12 +7,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openglia.benchmark.definition import Cluster, ReplicaScheduler
-from openglia.benchmark.trace import Trace
-from openglia.simulator.engine import Engine, simulate
-from openglia.simulator.interface import BaseGlobalScheduler
-from openglia.simulator.routers import ROUTERS, LlqRouter
-from openglia.simulator.timing import ExecutionTimes
+from openglia.problems.routing.benchmark.definition import Cluster, ReplicaScheduler
+from openglia.problems.routing.benchmark.trace import Trace
+from openglia.problems.routing.simulator.engine import Engine, simulate
+from openglia.problems.routing.simulator.interface import BaseGlobalScheduler
+from openglia.problems.routing.simulator.routers import ROUTERS, LlqRouter
+from openglia.problems.routing.simulator.timing import ExecutionTimes
 
 CAP = 8
 MAX_TOKENS = 512

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from vidur_cases import FIELDS, Case, draw_trace, random_case, run_engine, run_vidur
 
-from openglia.benchmark.trace import Trace
-from openglia.hardware.tables import Tables
-from openglia.simulator.timing import ExecutionTimes
-from openglia.simulator.worker import cluster_of
+from openglia.problems.routing.benchmark.trace import Trace
+from openglia.problems.routing.hardware.tables import Tables
+from openglia.problems.routing.simulator.timing import ExecutionTimes
+from openglia.problems.routing.simulator.worker import cluster_of
 
 RECORDINGS = Path(__file__).parent / "recordings"
 INDEX = json.loads((RECORDINGS / "cases.json").read_text())["cases"]
@@ -60,7 +60,7 @@ def test_recordings_hold_what_makes_them_hard(results):
 
 @pytest.fixture(scope="module")
 def vidur_commit() -> str:
-    from openglia.vidur import checkout, installation
+    from openglia.problems.routing.vidur import checkout, installation
 
     if not installation.is_installed():
         pytest.skip("the real Vidur is not installed; ./setup.sh installs it")

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
-from openglia.benchmark.trace import HEADER
 from openglia.paths import ROOT
-from openglia.simulator.results import REPLICA_COLUMNS, REQUEST_COLUMNS
+from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.benchmark.trace import HEADER
+from openglia.problems.routing.simulator.results import REPLICA_COLUMNS, REQUEST_COLUMNS
 
 CLUSTER = Cluster(
     replicas=2,
@@ -64,7 +64,13 @@ def work(folder: Path, source: str, seeds=(0, 1), resolution=None, **limits):
 
 def start(folder: Path):
     return subprocess.run(
-        [sys.executable, "-P", "-m", "openglia.simulator.worker", str(folder / "job.json")],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "openglia.problems.routing.simulator.worker",
+            str(folder / "job.json"),
+        ],
         env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,

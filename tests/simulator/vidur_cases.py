@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from openglia.benchmark.definition import Cluster, ReplicaScheduler
-from openglia.benchmark.trace import Trace, to_csv
-from openglia.simulator.engine import simulate
-from openglia.simulator.failures import RouterFailureError
-from openglia.simulator.loading import load_router, vidur_modules
-from openglia.simulator.routers import ROUTERS
+from openglia.problems.routing.benchmark.definition import Cluster, ReplicaScheduler
+from openglia.problems.routing.benchmark.trace import Trace, to_csv
+from openglia.problems.routing.simulator.engine import simulate
+from openglia.problems.routing.simulator.failures import RouterFailureError
+from openglia.problems.routing.simulator.loading import load_router, vidur_modules
+from openglia.problems.routing.simulator.routers import ROUTERS
 
 HERE = Path(__file__).resolve().parent
 FIELDS = (
@@ -143,7 +143,7 @@ def run_engine(case: Case, times) -> dict:
 
 def run_vidur(cases: list[Case], commit: str, tables: Path | None = None) -> list[dict]:
     """Vidur's results, by ``tables`` or by the trained predictors of the cases' one profile."""
-    from openglia.vidur import command, predictors, tree
+    from openglia.problems.routing.vidur import command, predictors, tree
 
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from openglia import paths
-from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
-from openglia.vidur import checkout, installation, predictors, tree, worker
+from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.vidur import checkout, installation, predictors, tree, worker
 
 pytestmark = pytest.mark.skipif(
     not installation.is_installed(), reason="Vidur is not installed (./setup.sh --simulator vidur)"

@@ -1,4 +1,4 @@
-"""The parts of openglia.vidur that need no Vidur."""
+"""The parts of openglia.problems.routing.vidur that need no Vidur."""
 
 import subprocess
 import sys
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openglia.benchmark.definition import Cluster, Limits, ReplicaScheduler
 from openglia.errors import OpenGliaError, UsageError
-from openglia.hardware.roofline import LINEAR_OPERATORS
-from openglia.simulator.clock import mapped
-from openglia.vidur import command, predictors, profiles, tree, worker
+from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.hardware.roofline import LINEAR_OPERATORS
+from openglia.problems.routing.simulator.clock import mapped
+from openglia.problems.routing.vidur import command, predictors, profiles, tree, worker
 
 CLUSTER = Cluster(
     replicas=2,
@@ -151,7 +151,8 @@ def test_a_simulation_works_in_a_folder_of_its_own(tmp_path):
 def test_the_worker_stops_a_simulation_whose_router_hangs(limits, words, tmp_path):
     """What a simulation writes into the clock's file, its worker reads, whatever hangs there."""
     code = (
-        "import sys, time; from pathlib import Path; from openglia.simulator.clock import mapped\n"
+        "import sys, time; from pathlib import Path\n"
+        "from openglia.problems.routing.simulator.clock import mapped\n"
         "mapped(Path(sys.argv[1]))[0] = time.perf_counter(); time.sleep(99)"
     )
     clock = tmp_path / "clock"

@@ -1,7 +1,7 @@
 """Names that routers may read of a replica's scheduler on either simulator.
 
 Vidur keeps the running requests partly in the batch under way. These names show the same things
-as the embedded simulator's (openglia/simulator/INTERFACE.md).
+as the embedded simulator's (openglia/problems/routing/simulator/INTERFACE.md).
 """
 
 from typing import Any

@@ -18,7 +18,7 @@ class RouterCost:
     calls = 0
     seconds = 0.0
     # When the router was entered, and 0 between its calls: the harness puts a memory here that it
-    # watches (openglia/simulator/clock.py).
+    # watches (openglia/problems/routing/simulator/clock.py).
     clock: ClassVar[Any] = [0.0]
 
 

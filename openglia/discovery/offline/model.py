@@ -1,0 +1,104 @@
+"""The model ``offline`` of fast-agent: it answers in-process, with tool calls like any model.
+
+An agent with a shell tool is the Researcher, one without is the Supervisor.
+"""
+
+from typing import Any
+
+from fast_agent.llm.internal.passthrough import PassthroughLLM
+from fast_agent.llm.model_database import ModelDatabase, ModelParameters
+from fast_agent.llm.model_factory import ModelFactory
+from fast_agent.llm.provider_types import Provider
+from fast_agent.mcp.prompt import Prompt
+from fast_agent.types import LlmStopReason, PromptMessageExtended, RequestParams
+from mcp import CallToolRequest, Tool
+from mcp_types import CallToolRequestParams, TextContent
+
+from openglia.discovery.models import OFFLINE
+from openglia.discovery.offline.researcher import Conversation, Researcher, Step
+from openglia.discovery.offline.supervisor import review
+
+_CONTEXT_WINDOW = 100_000_000  # tokens: it keeps no context, so none overflows
+
+
+class OfflineModel(PassthroughLLM):
+    """One agent's model. Each agent has an instance of its own, and so a search of its own."""
+
+    seed = 0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._researcher = Researcher(self.seed)
+        self._conversation: Conversation | None = None
+        self._calls = 0
+
+    async def _apply_prompt_provider_specific(
+        self,
+        multipart_messages: list[PromptMessageExtended],
+        request_params: RequestParams | None = None,
+        tools: list[Tool] | None = None,
+        is_template: bool = False,
+    ) -> PromptMessageExtended:
+        del request_params
+        message = multipart_messages[-1]
+        if is_template or message.role == "assistant":
+            return message
+        shell = _shell(tools or [])
+        if shell is None:
+            return Prompt.assistant(review(message.all_text()), stop_reason=LlmStopReason.END_TURN)
+        try:
+            if message.tool_results and self._conversation is not None:
+                step = self._conversation.send(_output(message))
+            else:
+                self._conversation = self._researcher.turn(message.all_text())
+                step = next(self._conversation)
+        except StopIteration as end:
+            self._conversation = None
+            return Prompt.assistant(end.value, stop_reason=LlmStopReason.END_TURN)
+        return self._call(shell, step)
+
+    def _call(self, tool: str, step: Step) -> PromptMessageExtended:
+        self._calls += 1
+        arguments = {"command": step.command}
+        request = CallToolRequest(
+            method="tools/call", params=CallToolRequestParams(name=tool, arguments=arguments)
+        )
+        return Prompt.assistant(
+            step.remark,
+            stop_reason=LlmStopReason.TOOL_USE,
+            tool_calls={f"offline_{self._calls}": request},
+        )
+
+
+def register_model(seed: int) -> None:
+    """Make ``offline`` known to fast-agent, with the seed of its search."""
+
+    class SeededModel(OfflineModel):
+        pass
+
+    SeededModel.seed = seed
+    ModelFactory.MODEL_SPECIFIC_CLASSES[OFFLINE] = SeededModel
+    ModelDatabase.register_runtime_model_params(
+        OFFLINE,
+        ModelParameters(
+            context_window=_CONTEXT_WINDOW,
+            max_output_tokens=_CONTEXT_WINDOW,
+            tokenizes=["text/plain"],
+            default_provider=Provider.FAST_AGENT,
+        ),
+    )
+
+
+def _shell(tools: list[Tool]) -> str | None:
+    """The name of the tool that takes a command."""
+    for tool in tools:
+        if "command" in tool.input_schema.get("properties", {}):
+            return tool.name
+    return None
+
+
+def _output(message: PromptMessageExtended) -> str:
+    results = (message.tool_results or {}).values()
+    return "\n".join(
+        item.text for result in results for item in result.content if isinstance(item, TextContent)
+    )

@@ -1,0 +1,149 @@
+"""The Researcher's part: a conversation with the shell, as a generator of commands.
+
+Each command is yielded with a remark on what it is for; the shell's answer is sent in. The
+generator returns the account. It knows nothing of fast-agent.
+"""
+
+import re
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+
+from openglia.discovery.experiment import Limits
+from openglia.discovery.offline import shelltalk
+from openglia.discovery.offline.account import Notebook, account
+from openglia.discovery.offline.policy import describe
+from openglia.discovery.offline.rendering import render
+from openglia.discovery.offline.search import Search, Trial
+
+# Evaluations of a run that names no limit, or the loop's default: more would not pay off. Any other
+# limit is used up to the last.
+EVALUATIONS = 108
+# Of these. The rest goes into finer steps and ablations when the Supervisor has asked.
+FIRST_ROUND = 0.75
+SCREENING = 5  # a screening measures one of so many evaluation seeds
+TIME_SHARE = 0.85  # of a time limit after which nothing new is begun
+TROUBLE = 3  # evaluations in a row without a readable answer, after which the search gives up
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command for the shell and the remark that goes with it."""
+
+    remark: str
+    command: str
+
+
+Conversation = Generator[Step, str, str]
+
+
+@dataclass
+class Researcher:
+    """The Researcher over the rounds of one run."""
+
+    seed: int
+    clock: Callable[[], float] = time.monotonic
+    notebook: Notebook = field(default_factory=Notebook)
+    search: Search | None = None
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+        self._time_limit: float | None = None
+        self._screening: list[int] | None = None
+        self._planned = 0  # evaluations, over all rounds
+        self._over: str | None = None  # why nothing more is evaluated
+
+    def turn(self, message: str) -> Conversation:
+        """Work on what the loop says, then give the account."""
+        self._time_limit = minutes(message) or self._time_limit
+        left = evaluations_left(message)
+        if self.search is None:
+            self._planned = planned(left)
+            yield Step("First, what is there?", shelltalk.LOOK)
+            if self._planned > 1:  # the harness has measured it, too: a single one is for a router
+                yield from self._measure_start()
+                self._planned -= 1
+            first = max(1, int(FIRST_ROUND * self._planned))
+            self.search = Search(self.seed, min(first, self._planned))
+        else:
+            self.notebook.rounds += 1
+            more = self._planned - self.search.budget
+            self.search.extend(max(0, more if left is None else min(more, left)))
+        yield from self._experiment(self.search)
+        best = self.search.best
+        if best is not None and self._over is None:
+            yield Step(
+                "Leave the best router in the working file.",
+                shelltalk.write(render(best[1])),
+            )
+        return account(self.notebook, self.search, self._over)
+
+    def _measure_start(self) -> Generator[Step, str, None]:
+        output = yield Step(
+            "Measure the starting point on the whole benchmark.", shelltalk.evaluate(None, None)
+        )
+        measured = shelltalk.result(output)
+        if measured is None:
+            self._over = "the benchmark gave no result for the starting point"
+        elif measured.get("rule") == "refused":
+            self._over = str(measured.get("reason"))
+        else:
+            self.notebook.start = measured
+            seeds = measured.get("seeds") or [0]
+            self._screening = seeds[: max(1, len(seeds) // SCREENING)]
+
+    def _experiment(self, search: Search) -> Generator[Step, str, None]:
+        trouble = 0
+        while self._over is None and (trial := search.ask()) is not None:
+            if self._time_is_up():
+                self._over = "the time for evaluations is used up"
+                return
+            seeds = None if trial.full else self._screening
+            output = yield Step(
+                self._remark(trial), shelltalk.evaluate(render(trial.parameters), seeds)
+            )
+            measured = shelltalk.result(output) or {
+                "status": "failed",
+                "rule": "no result",
+                "reason": "the command printed no result",
+            }
+            if measured.get("rule") == "refused":
+                self._over = str(measured.get("reason"))
+                return
+            trouble = trouble + 1 if measured.get("rule") in ("no result", "harness") else 0
+            search.tell(trial, shelltalk.score(measured))
+            self.notebook.note(trial, measured)
+            if trouble == TROUBLE:
+                self._over = f"{TROUBLE} evaluations in a row gave no result"
+
+    def _remark(self, trial: Trial) -> str:
+        where = "all evaluation seeds" if trial.full else "a few seeds"
+        number = len(self.notebook.pages) + 1
+        best = self.search.best if self.search else None
+        so_far = f" Best so far on all seeds: {best[0]:.2f} s." if best else ""
+        return (
+            f"Experiment {number} ({trial.phase}, {where}; {trial.reason}): "
+            f"{describe(trial.parameters)}.{so_far}"
+        )
+
+    def _time_is_up(self) -> bool:
+        if self._time_limit is None:
+            return False
+        return self.clock() - self._began > TIME_SHARE * self._time_limit
+
+
+def evaluations_left(message: str) -> int | None:
+    """The evaluations that the loop's message grants; None if it names no number."""
+    found = re.findall(r"[Ee]valuations that are left: (\d+)", message)
+    return int(found[-1]) if found else None
+
+
+def planned(left: int | None) -> int:
+    """How many evaluations a run makes that has so many left."""
+    return EVALUATIONS if left in (None, Limits().max_evaluations) else left
+
+
+def minutes(message: str) -> float | None:
+    """The run's time limit in seconds, where the loop's message names one."""
+    found = re.findall(r"[Ww]all time: (\d+(?:\.\d+)?) minutes", message)
+    return 60 * float(found[-1]) if found else None

@@ -1,0 +1,197 @@
+"""The search itself: which router to try next, given what was measured. No input, no output.
+
+Successive halving over two fidelities. A *screening* measures a few seeds; what looks good there
+is measured on the *full* benchmark, and only full measurements decide. The phases:
+
+1. explore: routers drawn from the whole family, each admission in its turn;
+2. climb: neighbours of the best, with smaller and smaller steps, now and then a fresh start;
+3. confirm: the best of the screening on the full benchmark;
+4. ablate: around the best, each choice replaced and each number taken out, on the full benchmark.
+
+An ablation that beats the best takes its place: the rest of the budget starts from there. A budget
+too small for two fidelities goes into full measurements of routers drawn from the family, and what
+the phases leave over into fine steps around the best.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from random import Random
+from typing import Literal
+
+from openglia.discovery.offline import policy
+from openglia.discovery.offline.policy import Parameters
+
+Phase = Literal["explore", "climb", "confirm", "ablate"]
+
+# Shares of the evaluations of a round. Confirmations and ablations get what the others leave.
+EXPLORE = 0.38
+CLIMB = 0.42
+CONFIRM = 0.1
+PARENTS = 4  # routers that climbing starts from
+FRESH_STARTS = 0.15  # of the climbing steps
+SCREENED = 4  # evaluations from which on a screening pays
+FIRST_STEP, LAST_STEP = 0.25, 0.04  # of a number's range
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A router to be measured, and why."""
+
+    parameters: Parameters
+    full: bool  # on all evaluation seeds, or on a few
+    phase: Phase
+    reason: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A trial with its mean response time in seconds; None: the evaluation failed."""
+
+    trial: Trial
+    score: float | None
+
+
+@dataclass
+class Search:
+    """Asks for trials and is told their scores; the same seed and scores give the same trials."""
+
+    seed: int
+    budget: int  # evaluations that the search may ask for in all
+    measurements: list[Measurement] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.seed)
+        self._trials = self._exactly(self.budget, self._plan(self.budget))
+
+    def ask(self) -> Trial | None:
+        """The next trial; None when the budget is used up. ``tell`` must come before the next."""
+        return next(self._trials, None)
+
+    def tell(self, trial: Trial, score: float | None) -> None:
+        """Take note of what a trial gave."""
+        self.measurements.append(Measurement(trial, score))
+
+    def extend(self, evaluations: int) -> None:
+        """Go on for a further round, from what is known."""
+        self.budget += evaluations
+        self._trials = self._exactly(evaluations, self._refine(evaluations))
+
+    def ranking(self, *, full: bool) -> list[tuple[float, Parameters]]:
+        """Scores and routers measured at one fidelity, the best first."""
+        scores = {
+            m.trial.parameters: m.score
+            for m in self.measurements
+            if m.trial.full == full and m.score is not None
+        }
+        # Ties go to whichever was measured first: sorting is stable.
+        return sorted(((score, p) for p, score in scores.items()), key=lambda pair: pair[0])
+
+    @property
+    def best(self) -> tuple[float, Parameters] | None:
+        """The best on the full benchmark."""
+        return next(iter(self.ranking(full=True)), None)
+
+    def _exactly(self, count: int, trials: Iterator[Trial]) -> Iterator[Trial]:
+        """``count`` trials: those given, and fine steps from the best for what they leave over."""
+        for trial in islice(trials, count):
+            count -= 1
+            yield trial
+        for _ in range(count):
+            if self.best is None:
+                draw, reason = partial(policy.sample, self._random), "a fresh start"
+            else:
+                draw = partial(policy.neighbour, self.best[1], self._random, LAST_STEP)
+                reason = "a fine step from the best"
+            if drawn := self._fresh(draw, full=True):
+                yield Trial(drawn, True, "climb", reason)
+
+    def _plan(self, budget: int) -> Iterator[Trial]:
+        if budget < SCREENED:
+            yield from self._explore(budget, full=True)
+            return
+        explore, climb = int(EXPLORE * budget), int(CLIMB * budget)
+        confirm = max(1, round(CONFIRM * budget))
+        yield from self._explore(explore)
+        yield from self._climb(climb)
+        yield from self._confirm(min(confirm, budget - explore - climb))
+        yield from self._ablate(budget - explore - climb - confirm)
+
+    def _refine(self, evaluations: int) -> Iterator[Trial]:
+        climb = int(0.6 * evaluations)
+        confirm = max(1, int(0.2 * evaluations))
+        yield from self._climb(climb, first_step=FIRST_STEP / 2)
+        yield from self._confirm(confirm)
+        yield from self._ablate(evaluations - climb - confirm)
+
+    def _explore(self, count: int, *, full: bool = False) -> Iterator[Trial]:
+        for number in range(count):
+            options = policy.ADMISSION.options
+            admission = options[number % len(options)]
+            drawn = self._fresh(partial(policy.sample, self._random, admission=admission))
+            if drawn is not None:
+                yield Trial(drawn, full, "explore", "drawn from the whole family")
+
+    def _climb(self, count: int, first_step: float = FIRST_STEP) -> Iterator[Trial]:
+        for number in range(count):
+            parents = [p for _, p in self.ranking(full=False)[:PARENTS]]
+            if not parents or self._random.random() < FRESH_STARTS:
+                drawn = self._fresh(partial(policy.sample, self._random))
+                reason = "a fresh start"
+            else:
+                step = first_step * (LAST_STEP / first_step) ** (number / count)
+                # The best is tried most; the others keep the search from narrowing too soon.
+                weights = [2.0**-rank for rank in range(len(parents))]
+                parent = self._random.choices(parents, weights)[0]
+                drawn = self._fresh(partial(policy.neighbour, parent, self._random, step))
+                reason = f"near {policy.describe(parent)}"
+            if drawn is not None:
+                yield Trial(drawn, False, "climb", reason)
+
+    def _confirm(self, count: int) -> Iterator[Trial]:
+        for _ in range(count):
+            done = {p for _, p in self.ranking(full=True)} | self._failed(full=True)
+            waiting = [p for _, p in self.ranking(full=False) if p not in done]
+            if not waiting:
+                return
+            yield Trial(waiting[0], True, "confirm", "among the best on few seeds")
+
+    def _ablate(self, count: int) -> Iterator[Trial]:
+        spent = 0
+        while spent < count and self.best is not None:
+            base = self.best[1]
+            done = {p for _, p in self.ranking(full=True)} | self._failed(full=True)
+            for change, changed in policy.alternatives(base, self._random):
+                if changed in done:
+                    continue
+                if spent == count:
+                    return
+                spent += 1
+                yield Trial(changed, True, "ablate", change)
+            if self.best[1] == base:  # all is known around it: fine steps on the full benchmark
+                step = LAST_STEP
+                while spent < count and self.best[1] == base:
+                    near = self._fresh(
+                        partial(policy.neighbour, base, self._random, step), full=True
+                    )
+                    if near is None:
+                        return
+                    spent += 1
+                    yield Trial(near, True, "climb", "a fine step from the best")
+
+    def _fresh(self, draw: Callable[[], Parameters], *, full: bool = False) -> Parameters | None:
+        """A router that was not measured yet; None if none is found."""
+        known = {m.trial.parameters for m in self.measurements if m.trial.full or not full}
+        for _ in range(50):
+            drawn = draw()
+            if drawn not in known:
+                return drawn
+        return None
+
+    def _failed(self, *, full: bool) -> set[Parameters]:
+        return {
+            m.trial.parameters
+            for m in self.measurements
+            if m.score is None and m.trial.full == full
+        }

@@ -1,0 +1,1 @@
+"""Measuring in worker processes: fenced, limited, counted, compared in pairs."""

@@ -1,0 +1,156 @@
+"""The fence around a worker that simulates: what stands behind the static rules for routers.
+
+A router that finds a hole in the rules runs code in the worker's process. Behind a fence
+(``openglia.sandbox.fence``) that process has no network, sees no process but its own, reads the
+simulator, its traces and the router, and writes its job's folder; what it started ends with it,
+also in another session.
+"""
+
+import functools
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from importlib.util import cache_from_source
+from pathlib import Path
+
+from openglia import paths
+from openglia.errors import OpenGliaError
+from openglia.problems.routing.benchmark.definition import Cluster
+from openglia.problems.routing.hardware import tables
+from openglia.sandbox import fence
+from openglia.sandbox.fence import Rung
+from openglia.sandbox.layout import Mount, View, interpreter_prefixes, system_mounts
+
+# Of the package: what the workers import, and no reference routers, prompts or rules.
+_SOURCES = (
+    "__init__.py",
+    "errors.py",
+    "files.py",
+    "interrupts.py",
+    "paths.py",
+    "problems/__init__.py",
+    "problems/routing/__init__.py",
+    "problems/routing/benchmark",
+    "problems/routing/hardware",
+)
+_SIMULATORS = {
+    "embedded": ("problems/routing/simulator",),
+    "vidur": (
+        "problems/routing/vidur",
+        "problems/routing/simulator/__init__.py",
+        "problems/routing/simulator/clock.py",
+    ),
+}
+
+
+@functools.cache
+def rung() -> Rung | None:
+    """The fence that workers run behind; None: they run without one."""
+    return None if _interpreter_problem() else fence.find().rung
+
+
+def problem() -> str | None:
+    """Why workers run without a fence here, in one line; None: they are fenced."""
+    if rung() is not None:
+        return None
+    return _interpreter_problem() or fence.find().why
+
+
+def _interpreter_problem() -> str | None:
+    try:
+        _prefixes()
+    except OpenGliaError:
+        return f"the interpreter {sys.executable} lies in the home folder itself"
+    return None
+
+
+def command(
+    argv: list[str],
+    *,
+    folder: Path,
+    readable: Sequence[Path],
+    simulator: str,
+    cluster: Cluster,
+    memory_mb: int,
+) -> list[str]:
+    """The command that runs a worker's ``argv`` behind the fence; ``argv`` itself without one.
+
+    Args:
+        folder: of the job; all that can be written.
+        readable: files: the router and the traces.
+        simulator: embedded or vidur.
+        cluster: whose predictors are shown to Vidur.
+        memory_mb: address space.
+
+    Raises:
+        OpenGliaError: Vidur's files cannot be had from the checkout.
+    """
+    used = rung()
+    if used is None:
+        return argv
+    mounts = [*_system(), *_package(simulator)]
+    if simulator == "vidur":
+        mounts += _vidur(cluster)
+    elif tables.folder().is_dir():
+        mounts.append(_shown(tables.folder()))
+    mounts += [_shown(path) for path in readable]
+    mounts.append(Mount("writable", folder, str(folder)))
+    # A PATH of ours may lead to folders that are not shown.
+    variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder)}
+    view = View(
+        mounts=mounts,
+        root=paths.ROOT,
+        folder=folder,
+        variables=variables,
+        first=True,
+        memory_kib=memory_mb * 1024,
+    )
+    return used.command(view, argv)
+
+
+@functools.cache
+def _prefixes() -> tuple[Path, ...]:
+    found = interpreter_prefixes(paths.ROOT, Path(sys.executable))
+    environment = Path(sys.prefix)
+    return (*found, *(() if environment.is_relative_to("/usr") else (environment,)))
+
+
+def _system() -> Iterator[Mount]:
+    yield from system_mounts()
+    yield Mount("tmpfs", paths.ROOT)  # hides what a system folder above would show of it
+    for prefix in _prefixes():
+        yield _shown(prefix)
+
+
+def _package(simulator: str) -> Iterator[Mount]:
+    package = paths.ROOT / "openglia"
+    for name in (*_SOURCES, *_SIMULATORS[simulator]):
+        _compile(package / name)
+        yield _shown(package / name)
+
+
+def _compile(source: Path) -> None:
+    """A worker cannot keep what it compiled, so it is compiled here, where it has changed."""
+    for path in source.glob("*.py") if source.is_dir() else ():
+        compiled = Path(cache_from_source(str(path)))
+        if not compiled.exists() or compiled.stat().st_mtime < path.stat().st_mtime:
+            import py_compile
+
+            with suppress(OSError, py_compile.PyCompileError):
+                py_compile.compile(str(path), quiet=1)
+
+
+def _vidur(cluster: Cluster) -> Iterator[Mount]:
+    """What Vidur's worker reads: Git's objects, pristine files, overrides, predictors."""
+    from openglia.problems.routing.vidur import checkout, predictors, tree
+
+    pristine = tree.pristine(checkout.Source.from_environment().commit)
+    for path in (paths.VIDUR / ".git", pristine, paths.OVERRIDES, paths.STUB):
+        yield _shown(path)
+    work = predictors.folder(cluster)
+    if work.is_dir():
+        yield _shown(work)
+
+
+def _shown(path: Path) -> Mount:
+    return Mount("read-only", path, str(path.resolve()))

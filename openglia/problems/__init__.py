@@ -1,0 +1,1 @@
+"""The problems that can be worked on, and the door between one and the harness."""

@@ -1,0 +1,1 @@
+"""What a router is measured on: benchmarks, workloads, evaluations, statistics."""

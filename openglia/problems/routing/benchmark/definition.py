@@ -1,0 +1,88 @@
+"""What a benchmark is. The module ``loading`` reads one from YAML and checks it."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from openglia.files import canonical_json, sha256
+
+# Raised whenever the module workload draws other traces from the same definition.
+TRACE_FORMAT = 1
+
+# The routers that every simulator has built in.
+BASELINES = ("random", "round_robin", "lor", "llq")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicaScheduler:
+    """The batching policy of every replica (Vidur's ``*SchedulerConfig``)."""
+
+    type: Literal["sarathi", "vllm"]
+    num_blocks: int  # KV-cache blocks per replica
+    block_size: int = 16  # tokens per KV-cache block
+    watermark_blocks_fraction: float = 0.01  # of the blocks, kept free when a prompt is admitted
+    batch_size_cap: int = 128  # requests in a batch
+    chunk_size: int | None = None  # sarathi: tokens in a batch
+    max_tokens_in_batch: int | None = None  # vllm: prompts x longest prompt in a prefill batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Equal replicas of one model on one GPU each (TP = PP = 1)."""
+
+    replicas: int
+    gpu: str  # a name in openglia/problems/routing/hardware/catalogue.yaml
+    model: str  # likewise
+    max_tokens: int  # context limit: prompt plus output, in tokens
+    replica_scheduler: ReplicaScheduler
+    # analytic: our roofline profile; vidur: the measured profile that Vidur ships
+    profile: Literal["analytic", "vidur"] = "analytic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a router may cost."""
+
+    router_call_mean_ms: float = 50.0  # the router's own time per call, mean over an evaluation
+    router_call_seconds: float = 10.0  # wall time of any one call, the constructor's too
+    simulation_seconds: float = 120.0  # wall time of one seed on the embedded simulator
+    vidur_simulation_seconds: float = 1800.0  # likewise on Vidur
+    memory_mb: int = 2048  # address space of one simulation process above its start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """A cluster, a workload, the seeds it is drawn with, and what counts."""
+
+    name: str
+    description: str
+    cluster: Cluster
+    duration: float  # simulated seconds in which requests arrive
+    workload: dict[str, Any]  # validated by openglia.problems.routing.benchmark.workload
+    seeds: tuple[int, ...]  # evaluation seeds
+    held_out_seeds: tuple[int, ...]  # seen by the final verification alone
+    objective: Literal["mean_response_time"] = "mean_response_time"
+    baselines: tuple[str, ...] = BASELINES
+    limits: Limits = field(default_factory=Limits)
+    # The duration in the file. Another `duration` makes an evaluation a partial one.
+    full_duration: float | None = None
+
+    @property
+    def is_full_length(self) -> bool:
+        """Whether requests arrive for as long as the benchmark's file says."""
+        return self.full_duration is None or self.duration == self.full_duration
+
+    def trace_name(self, seed: int) -> str:
+        """Where the trace of a seed lies in a folder of traces."""
+        return f"{self.name}-{self.hash}/seed_{seed}.csv"
+
+    @property
+    def hash(self) -> str:
+        """12 hexadecimal digits over everything that decides a score of one seed."""
+        parts = {
+            "trace_format": TRACE_FORMAT,
+            "cluster": asdict(self.cluster),
+            "duration": self.duration,
+            "workload": self.workload,
+            "objective": self.objective,
+        }
+        return sha256(canonical_json(parts))[:12]

@@ -1,0 +1,334 @@
+"""Scoring a scheduler on a benchmark. Figures are made in ``statistics``, imported late."""
+
+import json
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from openglia.errors import OpenGliaError, UsageError
+from openglia.files import folder_for_output, is_sealed, sha256, sparing
+from openglia.paths import CACHE
+from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
+from openglia.problems.routing.benchmark.simulation import Failure, Progress, Simulations, simulate
+
+if TYPE_CHECKING:
+    from openglia.problems.routing.benchmark.statistics import Statistics
+
+BUILTIN = "builtin:"
+Simulator = Literal["embedded", "vidur"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The outcome of one evaluation: either ``statistics`` or ``failure`` is there, never both."""
+
+    scheduler: str  # "builtin:llq", or 12 hexadecimal digits of the file's SHA-256
+    benchmark: str
+    benchmark_hash: str
+    simulator: Simulator
+    seeds: tuple[int, ...]
+    full: bool  # all evaluation seeds at the benchmark's own duration
+    wall_seconds: float
+    failure: Failure | None = None
+    statistics: "Statistics | None" = None
+    execution_times: str | None = None  # where the simulator had them from
+    kv_use_mean: float | None = None  # share of the KV-cache blocks, mean over time and replicas
+    router_ms_mean: float | None = None  # the router's own time per call
+    ratio_to_llq: float | None = None  # mean response time over LLQ's on the same seeds
+    ratio_note: str | None = None  # why there is no ratio
+    warnings: tuple[str, ...] = ()  # of the scheduler's file; they change no score
+
+    @property
+    def ok(self) -> bool:
+        return self.statistics is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """The machine-readable line. A failed evaluation has a reason and no figures."""
+        head: dict[str, Any] = {
+            "status": "ok" if self.ok else "failed",
+            "scheduler": self.scheduler,
+            "benchmark": self.benchmark,
+            "benchmark_hash": self.benchmark_hash,
+            "simulator": self.simulator,
+            "execution_times": self.execution_times,
+            "seeds": list(self.seeds),
+            "full": self.full,
+        }
+        tail: dict[str, Any] = {"wall_seconds": round(self.wall_seconds, 3)}
+        if self.warnings:
+            tail["warnings"] = list(self.warnings)
+        if self.failure is not None:
+            return head | asdict(self.failure) | tail
+        figures = {} if self.statistics is None else self.statistics.to_json()
+        figures |= {
+            "kv_use_mean": self.kv_use_mean,
+            "ratio_to_llq": self.ratio_to_llq,
+            "router_ms_mean": self.router_ms_mean,
+        }
+        if self.ratio_note is not None:
+            figures["ratio_note"] = self.ratio_note
+        return head | figures | tail
+
+
+def evaluate(
+    scheduler: str,
+    benchmark: Benchmark,
+    *,
+    seeds: Sequence[int] | None = None,
+    simulator: str = "auto",
+    output_dir: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    resolution: float | None = None,
+    cancelled: threading.Event | None = None,
+) -> Evaluation:
+    """Score a scheduler, with its ratio to LLQ on the same seeds, simulator and execution times.
+
+    Args:
+        scheduler: path of a file with ``class AIGlobalScheduler``, or ``builtin:`` and one of
+            random, round_robin, lor, llq.
+        seeds: default all evaluation seeds.
+        simulator: auto and embedded mean the embedded engine; vidur must be installed.
+        output_dir: keep ``seed_N/request_metrics.csv`` and the rest there; results of an earlier
+            evaluation in it are removed first.
+        jobs: worker processes; default one per core.
+        progress: called with (seeds done, seeds in all).
+        resolution: also write time series of the replicas, sampled every so many seconds.
+        cancelled: once set, the workers are killed and CancelledError is raised.
+
+    Raises:
+        UsageError: no such scheduler, no seeds.
+        OpenGliaError: the simulator is not installed, or a file of the benchmark is missing.
+    """
+    from openglia.problems.routing.benchmark import baselines
+
+    evaluation = measure(
+        scheduler,
+        benchmark,
+        seeds=seeds,
+        simulator=simulator,
+        output_dir=output_dir,
+        jobs=jobs,
+        progress=progress,
+        resolution=resolution,
+        cancelled=cancelled,
+    )
+    if evaluation.statistics is None:
+        return evaluation
+    if scheduler == f"{BUILTIN}{baselines.YARDSTICK}":
+        return replace(evaluation, ratio_to_llq=1.0)
+    begun = time.monotonic()
+    try:
+        ratio = baselines.ratio_to_yardstick(evaluation, benchmark, jobs=jobs)
+    except OpenGliaError as error:
+        return replace(evaluation, ratio_note=str(error))
+    seconds = evaluation.wall_seconds + time.monotonic() - begun
+    return replace(evaluation, ratio_to_llq=ratio, wall_seconds=seconds)
+
+
+def measure(
+    scheduler: str,
+    benchmark: Benchmark,
+    *,
+    seeds: Sequence[int] | None = None,
+    simulator: str = "auto",
+    output_dir: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    resolution: float | None = None,
+    cancelled: threading.Event | None = None,
+) -> Evaluation:
+    """``evaluate`` without the comparison to LLQ."""
+    begun = time.monotonic()
+    chosen = tuple(benchmark.seeds if seeds is None else seeds)
+    if not chosen:
+        raise UsageError("no seeds to evaluate on; name some, such as 0-2")
+    source = _source(scheduler)
+    head = Evaluation(
+        scheduler=scheduler if source is None else sha256(source)[:12],
+        benchmark=benchmark.name,
+        benchmark_hash=benchmark.hash,
+        simulator=choose_simulator(simulator),
+        seeds=chosen,
+        full=benchmark.is_full_length and set(chosen) == set(benchmark.seeds),
+        wall_seconds=0.0,
+    )
+    if source is not None and (failure := broken_rule(source, Path(scheduler).name)):
+        return _ended(head, begun, failure=failure)
+    if source is not None:
+        head = replace(head, warnings=_warnings(source))
+    with ExitStack() as stack:
+        folder = output_dir
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openglia-")))
+        folder = folder_for_output(folder.resolve())
+        clear_results(folder)
+        private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openglia-")))
+        if source is not None:
+            # A snapshot: the file may be edited while it is measured.
+            snapshot = private / "scheduler" / Path(scheduler).name
+            snapshot.parent.mkdir()
+            snapshot.write_bytes(source)
+            scheduler = str(snapshot)
+        work = Simulations(
+            scheduler=scheduler,
+            benchmark=benchmark,
+            simulator=head.simulator,
+            traces={seed: _trace(benchmark, seed, private) for seed in chosen},
+            folder=folder,
+            resolution=resolution,
+            request_metrics=output_dir is not None,
+        )
+        failure = simulate(
+            work,
+            jobs=jobs,
+            progress=progress,
+            meanwhile=partial(_prepare_figures, work),
+            cancelled=cancelled,
+        )
+        if failure is not None:
+            return _ended(head, begun, failure=failure)
+        return _scored(head, begun, work)
+
+
+def choose_simulator(name: str) -> Simulator:
+    """The simulator that an option names.
+
+    Raises:
+        OpenGliaError: it is Vidur, and Vidur is not installed.
+        UsageError: there is no such simulator.
+    """
+    if name in ("auto", "embedded"):
+        return "embedded"
+    if name != "vidur":
+        raise UsageError(f"no simulator {name!r}; there are auto, embedded, vidur")
+    from openglia.problems.routing.vidur import checkout
+    from openglia.problems.routing.vidur.installation import is_installed
+
+    if not is_installed():
+        if not checkout.git_is_there():
+            raise OpenGliaError(f"{checkout.NO_GIT}, or use --simulator embedded")
+        raise OpenGliaError(
+            "Vidur is not installed; run ./setup.sh where its repository can be reached, "
+            "or use --simulator embedded"
+        )
+    return "vidur"
+
+
+def broken_rule(source: bytes, name: str) -> Failure | None:
+    """The first static rule that a scheduler's source breaks, as a failure."""
+    from openglia.problems.routing.rules.checking import check
+
+    try:
+        text = source.decode()
+    except UnicodeDecodeError:
+        return Failure(rule="rules", reason=f"{name} is not UTF-8 text: save it as UTF-8")
+    violations = check(text, name)
+    if not violations:
+        return None
+    more = len(violations) - 1
+    reason = f"{name}: {violations[0]}" + (f" (and {more} more)" if more else "")
+    lines = [str(violation) for violation in violations[:20]]
+    return Failure(rule="rules", reason=reason, detail="\n".join(lines))
+
+
+def _warnings(source: bytes) -> tuple[str, ...]:
+    from openglia.problems.routing.rules.unused import uncalled_methods
+
+    return tuple(uncalled_methods(source.decode(errors="replace")))
+
+
+def clear_results(folder: Path) -> None:
+    """Remove what an earlier evaluation left in the folder, and nothing else."""
+    for pattern in ("seed_*", "worker_*"):
+        for path in folder.glob(pattern):
+            shutil.rmtree(path)
+    (folder / "router.log").unlink(missing_ok=True)
+
+
+def _source(scheduler: str) -> bytes | None:
+    """The content of a scheduler's file; None for a built-in one."""
+    if scheduler.startswith(BUILTIN):
+        if scheduler.removeprefix(BUILTIN) not in BASELINES:
+            names = ", ".join(BUILTIN + name for name in BASELINES)
+            raise UsageError(f"no scheduler {scheduler!r}; built in are {names}")
+        return None
+    path = Path(scheduler)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"no scheduler can be read at {scheduler} ({error.strerror}); give the path of a file, "
+            f"or run ./setup.sh to restore the working one"
+        ) from None
+
+
+def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
+    """The trace of a seed: from the cache, unless it is held out, which leaves nothing behind.
+
+    Where it cannot be cached, it is made in the folder of this evaluation.
+    """
+    name = benchmark.trace_name(seed)
+    if seed in benchmark.seeds:
+        if is_sealed(cached := CACHE / "traces" / name):
+            return cached
+        from openglia.problems.routing.benchmark.workload import trace_file
+
+        with sparing(CACHE / "traces"):
+            return trace_file(benchmark, seed, CACHE / "traces")
+    from openglia.problems.routing.benchmark.workload import trace_file
+
+    return trace_file(benchmark, seed, private)
+
+
+def _prepare_figures(work: Simulations) -> None:
+    """Load what the figures are made with and of while the simulations run."""
+    import openglia.problems.routing.benchmark.statistics  # noqa: F401
+    from openglia.measuring import bootstrap
+    from openglia.problems.routing.benchmark.requests import expected_trace
+
+    bootstrap.load()
+    with suppress(OpenGliaError):  # a worker says it with more context
+        for trace in work.traces.values():
+            expected_trace(trace)
+
+
+def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
+    from openglia.problems.routing.benchmark.requests import InvalidResultError, Requests, read_seed
+    from openglia.problems.routing.benchmark.statistics import summarise
+
+    requests: list[Requests] = []
+    summaries: list[dict[str, Any]] = []
+    for seed, trace in work.traces.items():
+        folder = work.folder / f"seed_{seed}"
+        try:
+            requests.append(read_seed(folder, trace))
+        except InvalidResultError as error:
+            if work.scheduler.startswith(BUILTIN):
+                where = f"benchmark {head.benchmark}, seed {seed}"
+                raise OpenGliaError(f"{where}: {error}; see openglia doctor") from None
+            return _ended(head, begun, failure=Failure(rule="crash", reason=str(error), seed=seed))
+        summaries.append(json.loads((folder / "summary.json").read_text()))
+    times = {str(summary["execution_times"]) for summary in summaries}
+    kv_use = [summary["kv_use_mean"] for summary in summaries]
+    calls = sum(summary["router_calls"] for summary in summaries)
+    seconds = sum(summary["router_seconds"] for summary in summaries)
+    return _ended(
+        head,
+        begun,
+        statistics=summarise(requests),
+        execution_times=" and ".join(sorted(times)),
+        kv_use_mean=None if None in kv_use else sum(kv_use) / len(kv_use),
+        router_ms_mean=1000 * seconds / calls if calls else None,
+    )
+
+
+def _ended(head: Evaluation, begun: float, **outcome: Any) -> Evaluation:
+    return replace(head, wall_seconds=time.monotonic() - begun, **outcome)

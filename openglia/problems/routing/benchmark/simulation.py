@@ -1,0 +1,221 @@
+"""Simulating the seeds of one scheduler in worker processes, on either simulator.
+
+This is the seam between the harness and the simulators: a JSON file names the job, a worker (of
+``WORKERS``) leaves one folder per seed, or ``failure.json`` and exit status 3 if the router failed.
+What else goes wrong its last line says.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from openglia.errors import OpenGliaError
+from openglia.files import write_json
+from openglia.measuring import worker_fence
+from openglia.measuring.processes import (
+    BASE_MEMORY_MB,
+    Command,
+    Worker,
+    Workers,
+    oom_kills,
+    worker_environment,
+)
+from openglia.paths import ROOT
+from openglia.problems.routing.benchmark.definition import Benchmark
+
+WORKERS = {
+    "embedded": "openglia.problems.routing.simulator.worker",
+    "vidur": "openglia.problems.routing.vidur.worker",
+}
+FAILED = 3  # a worker's exit status when the router failed
+DETAIL_LINES = 20
+OUTPUT_BYTES = 64 * 1024  # of a router's own output, kept in router.log
+
+Progress = Callable[[int, int], None]  # seeds done, seeds in all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why there is no score."""
+
+    rule: str  # exception, invalid-placement, never-completed, timeout, memory, rules, crash, ...
+    reason: str  # one line
+    detail: str = ""  # the traceback's last lines
+    seed: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulations:
+    """What to simulate, and where the results go."""
+
+    scheduler: str  # absolute path of the file, or "builtin:..."
+    benchmark: Benchmark
+    simulator: str  # "embedded" or "vidur"
+    traces: dict[int, Path]
+    folder: Path
+    resolution: float | None = None  # seconds between samples of the replicas; None: no samples
+    request_metrics: bool = True  # write request_metrics.csv, which costs the engine time
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def simulate(
+    work: Simulations,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    meanwhile: Callable[[], None] | None = None,
+    cancelled: threading.Event | None = None,
+) -> Failure | None:
+    """Simulate every seed into ``work.folder/seed_N``; the first failure ends all workers.
+
+    ``meanwhile`` is called once the workers are under way.
+
+    Raises:
+        OpenGliaError: the benchmark or the machine is at fault, not the router.
+    """
+    killed = oom_kills()
+    seeds = list(work.traces)
+    workers = min(jobs or available_cores(), len(seeds))
+    commands = [_command(work, seeds[number::workers], number) for number in range(workers)]
+    done = 0
+    failure = None
+    with Workers(commands, cancelled) as started:
+        if meanwhile is not None:
+            meanwhile()
+        for worker, record in started.events():
+            if record is not None:
+                if record.get("status") == "error":
+                    raise _trouble(work, str(record.get("reason")), record.get("seed"))
+                done += 1
+                if progress is not None:
+                    progress(done, len(seeds))
+            elif worker.status != 0:
+                failure = _failure(work, worker)
+                break
+    for command in commands:
+        _gather(command.folder, work.folder)
+    if failure is None:
+        missing = [s for s in seeds if not (work.folder / f"seed_{s}" / "summary.json").exists()]
+        if missing:
+            raise _trouble(work, "the simulation ended without a result", missing[0])
+    elif failure.rule == "crash":
+        if oom_kills() > killed:
+            reason = "the machine's memory ran out; close other programs, or use fewer --jobs"
+            raise _trouble(work, reason, failure.seed)
+        if work.scheduler.startswith("builtin:"):
+            raise _trouble(work, failure.reason, failure.seed)
+    return failure
+
+
+def _trouble(work: Simulations, reason: str, seed: object) -> OpenGliaError:
+    """What is wrong with the benchmark or the machine, in a line."""
+    where = f"benchmark {work.benchmark.name}" + ("" if seed is None else f", seed {seed}")
+    return OpenGliaError(f"{where}: {' '.join(reason.split())[:1000]}")
+
+
+def _command(work: Simulations, seeds: Sequence[int], number: int) -> Command:
+    folder = work.folder / f"worker_{number}"
+    folder.mkdir(parents=True)
+    limits = work.benchmark.limits
+    job = {
+        "scheduler": work.scheduler,
+        "cluster": asdict(work.benchmark.cluster),
+        "limits": asdict(limits),
+        "traces": {str(seed): str(work.traces[seed]) for seed in seeds},
+        "output_dir": str(folder),
+        "resolution": work.resolution,
+        "request_metrics": work.request_metrics,
+    }
+    write_json(folder / "job.json", job)
+    on_vidur = work.simulator == "vidur"
+    router = [] if work.scheduler.startswith("builtin:") else [Path(work.scheduler)]
+    return Command(
+        argv=worker_fence.command(
+            [sys.executable, "-P", "-m", WORKERS[work.simulator], str(folder / "job.json")],
+            folder=folder,
+            readable=[*router, *(work.traces[seed] for seed in seeds)],
+            simulator=work.simulator,
+            cluster=work.benchmark.cluster,
+            memory_mb=limits.memory_mb + BASE_MEMORY_MB,
+        ),
+        folder=folder,
+        environment=worker_environment(ROOT),
+        steps=len(seeds),
+        step_seconds=limits.vidur_simulation_seconds if on_vidur else limits.simulation_seconds,
+        memory_mb=limits.memory_mb,
+    )
+
+
+def _failure(work: Simulations, worker: Worker) -> Failure:
+    folder = worker.command.folder
+    if worker.timed_out:
+        seeds = list(json.loads((folder / "job.json").read_text())["traces"])
+        seed = next((s for s in seeds if not (folder / f"seed_{s}/summary.json").exists()), None)
+        return Failure(
+            rule="timeout",
+            reason=f"a simulation took longer than {worker.command.step_seconds:g} s of wall time",
+            detail=_last_lines(worker.stderr()),
+            seed=None if seed is None else int(seed),
+        )
+    if worker.status == FAILED:
+        told = _told(folder / "failure.json")
+        if told is not None:
+            return told
+    status = worker.status if worker.status is not None else 0
+    number = -status if status < 0 else status - 128  # bubblewrap tells of a signal as a shell does
+    if number not in signal.valid_signals():
+        # It is our process, not the router's, which could do no more than kill it.
+        last = (worker.stderr().strip().splitlines() or ["nothing"])[-1]
+        raise _trouble(
+            work,
+            f"the {work.simulator} simulator's process ended with exit status {status} and said: "
+            f"{last}; see openglia doctor",
+            None,
+        )
+    how = f"signal {signal.Signals(number).name}"
+    return Failure(
+        rule="crash",
+        reason=f"the {work.simulator} simulator's process ended with {how}",
+        detail=_last_lines(worker.stderr()),
+    )
+
+
+def _told(path: Path) -> Failure | None:
+    """The failure as the worker told it, made safe: any text, of bounded length."""
+    try:
+        told: Any = json.loads(path.read_text())
+        seed = told.get("seed")
+        return Failure(
+            rule=str(told["rule"])[:40],
+            reason=" ".join(str(told["reason"]).split())[:500],
+            detail=_last_lines(str(told.get("detail") or "")),
+            seed=seed if isinstance(seed, int) else None,
+        )
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-DETAIL_LINES:])[-4096:]
+
+
+def _gather(source: Path, target: Path) -> None:
+    """Move a worker's seeds up into the folder of the evaluation and drop the rest but its log."""
+    for seed in source.glob("seed_*"):
+        seed.rename(target / seed.name)
+    log = source / "router.log"
+    if log.exists():
+        with log.open("rb") as stream, (target / "router.log").open("ab") as whole:
+            whole.write(stream.read(max(0, OUTPUT_BYTES - whole.tell())))
+    shutil.rmtree(source)

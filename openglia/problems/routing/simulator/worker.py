@@ -1,0 +1,305 @@
+"""Simulates seeds of one scheduler: ``python -P -m (this module) JOB.json``.
+
+Each seed runs in a forked child, so that no state of a router leaks from seed to seed. The job and
+the files written are described in ``benchmark/simulation.py``, which starts this. Exit
+status: 0; 3 when the router failed, with ``failure.json``; 1 when something else is wrong, which is
+said in a last line of JSON on standard output: a pipe takes it when the disk is full.
+"""
+
+import gc
+import json
+import os
+import random
+import resource
+import selectors
+import signal
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, perf_counter
+from typing import Any, NoReturn
+
+from openglia.errors import OpenGliaError
+from openglia.files import write_json
+from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.benchmark.trace import read_trace
+from openglia.problems.routing.simulator.clock import SLACK, Clock, over_limit, seconds_left, shared
+from openglia.problems.routing.simulator.engine import simulate
+from openglia.problems.routing.simulator.failures import DETAIL_LINES, RouterFailureError
+from openglia.problems.routing.simulator.loading import resolve, vidur_modules
+from openglia.problems.routing.simulator.timing import ExecutionTimes
+
+FAILED = 3  # exit status
+HARNESS = "harness"  # in the place of a rule: the router is not to blame
+SAID = 4096  # characters of a failure's texts
+GARBAGE = 100_000  # new objects between two looks for cycles: the engine makes none
+LOG_BYTES = 64 << 10  # of a router's output
+
+
+def main(job_file: str) -> int:
+    """Do the job; see the module."""
+    job = json.loads(Path(job_file).read_text())
+    output = Path(job["output_dir"])
+    output.mkdir(parents=True, exist_ok=True)
+    limits = Limits(**job["limits"])
+    cluster = cluster_of(job["cluster"])
+    seed = None
+    try:
+        log = Log(output / "router.log")
+        times = ExecutionTimes.load(cluster)
+        _load_numpy(job["scheduler"])
+        gc.freeze()  # what exists now need not be looked at, nor copied, in the children
+        for seed, trace_file in ((int(seed), Path(file)) for seed, file in job["traces"].items()):
+            failure = _run_seed(job, seed, trace_file, cluster, limits, times, log)
+            if failure:
+                write_json(output / "failure.json", {"seed": seed, **failure})
+                return FAILED
+            print(json.dumps({"seed": seed, "status": "ok"}), flush=True)
+    except (OpenGliaError, OSError, MemoryError) as error:
+        reason = _reason(error)
+        print(json.dumps({"seed": seed, "status": "error", "reason": reason}), flush=True)
+        print(f"openglia: {reason}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with the machine or the benchmark, in a line."""
+    match error:
+        case OpenGliaError():
+            return str(error)
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror}; see that the machine has disk space and memory left"
+        case MemoryError():
+            return "there is not enough memory to prepare the simulation; raise limits.memory_mb"
+    return f"a bug of OpenGLIA: {type(error).__name__}: {error}"
+
+
+def _load_numpy(scheduler: str) -> None:
+    """Load NumPy ahead of the simulations if the router's file names it; the engine has no use."""
+    router = Path(scheduler)
+    if router.is_file() and b"numpy" in router.read_bytes():
+        import numpy.random  # noqa: F401
+
+
+def cluster_of(values: dict[str, Any]) -> Cluster:
+    """The cluster of a job, from what ``dataclasses.asdict`` made of it."""
+    scheduler = ReplicaScheduler(**values["replica_scheduler"])
+    return Cluster(**{**values, "replica_scheduler": scheduler})
+
+
+class Log:
+    """The router's output of all seeds, up to ``LOG_BYTES``; the rest is read and dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self._stream = path.open("wb", buffering=0)
+        self._room = LOG_BYTES
+
+    def write(self, data: bytes) -> None:
+        """Append ``data`` as far as there is room."""
+        self._stream.write(data[: self._room])
+        self._room -= min(len(data), self._room)
+
+
+def _run_seed(
+    job: dict[str, Any],
+    seed: int,
+    trace_file: Path,
+    cluster: Cluster,
+    limits: Limits,
+    times: ExecutionTimes,
+    log: Log,
+) -> dict[str, str] | None:
+    """Simulate one seed in a child; return the router's failure, if any.
+
+    Raises:
+        OpenGliaError: something else is wrong.
+    """
+    folder = Path(job["output_dir"]) / f"seed_{seed}"
+    folder.mkdir(exist_ok=True)
+    summary = folder / "summary.json"
+    summary.unlink(missing_ok=True)
+    clock = shared()
+    reading, writing = os.pipe()
+    hearing, telling = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        os.close(hearing)
+        _child(job, seed, trace_file, folder, cluster, limits, times, clock, writing, telling)
+    os.close(writing)
+    os.close(telling)
+    try:
+        status = _wait(child, reading, limits, clock, log)
+    except RouterFailureError as error:
+        return _failure(error.rule, error.reason)
+    else:
+        failure = _heard(hearing)
+    finally:
+        os.close(reading)
+        os.close(hearing)
+    if failure and failure["rule"] == HARNESS:
+        raise OpenGliaError(failure["reason"])
+    if failure or (status == 0 and summary.exists()):
+        return failure
+    how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "an exit of its own"
+    return _failure("crash", f"the process of the simulation ended by {how}")
+
+
+def _end_of(child: int) -> int:
+    """A descriptor that is readable once the child is dead."""
+    try:
+        return os.pidfd_open(child)
+    except (AttributeError, OSError):  # an old kernel, or one that forbids it
+        reading, writing = os.pipe()
+
+        def watch() -> None:
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+            os.close(writing)
+
+        threading.Thread(target=watch, daemon=True).start()
+        return reading
+
+
+def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> int:
+    """Pass the child's output on until it ends; return its wait status.
+
+    Raises:
+        RouterFailureError: the seed, or one call of the router, took too long. The child is killed.
+    """
+    deadline = monotonic() + limits.simulation_seconds
+    overstepped = None
+    handle = _end_of(child)
+    with selectors.DefaultSelector() as selector:
+        selector.register(handle, selectors.EVENT_READ)
+        selector.register(reading, selectors.EVENT_READ)
+        ended = False
+        while not ended:
+            left = deadline - monotonic()
+            of_call = seconds_left(clock, limits.router_call_seconds)
+            ready = selector.select(max(0.0, min(left, of_call) + SLACK))
+            ended = any(key.fd == handle for key, _ in ready)
+            for key, _ in ready:
+                if key.fd == reading:
+                    data = os.read(reading, 1 << 16)
+                    log.write(data)
+                    if not data:
+                        selector.unregister(reading)
+            if ended:
+                break
+            if monotonic() >= deadline:
+                overstepped = f"one seed took more than {limits.simulation_seconds:g} s"
+            elif seconds_left(clock, limits.router_call_seconds) <= 0:
+                overstepped = over_limit(limits.router_call_seconds)
+            if overstepped:
+                os.kill(child, signal.SIGKILL)
+                break
+    os.close(handle)
+    status = os.waitpid(child, 0)[1]
+    os.set_blocking(reading, False)
+    with suppress(BlockingIOError):
+        log.write(os.read(reading, 1 << 16))  # what was in the pipe when it ended
+    if overstepped:
+        raise RouterFailureError("timeout", overstepped)
+    return status
+
+
+def _heard(hearing: int) -> dict[str, str] | None:
+    """The failure that the child told, if it did."""
+    os.set_blocking(hearing, False)  # what the router started may hold the other end
+    with suppress(BlockingIOError, ValueError):
+        found = json.loads(os.read(hearing, 1 << 16))
+        if isinstance(found, dict) and found.keys() == {"rule", "reason", "detail"}:
+            return {key: str(value) for key, value in found.items()}
+    return None
+
+
+def _child(
+    job: dict[str, Any],
+    seed: int,
+    trace_file: Path,
+    folder: Path,
+    cluster: Cluster,
+    limits: Limits,
+    times: ExecutionTimes,
+    clock: Clock,
+    output: int,
+    telling: int,
+) -> NoReturn:
+    """Simulate, write, and leave without returning to the parent's code."""
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    status = FAILED
+    doing = "prepare"
+    try:
+        _limit_memory(limits.memory_mb)
+        gc.set_threshold(GARBAGE)
+        trace = read_trace(trace_file)
+        # As Vidur's main does; the router's constructor may already draw.
+        random.seed(seed)
+        if numpy := sys.modules.get("numpy"):
+            numpy.random.seed(seed)
+        with vidur_modules():
+            doing = "simulate"
+            clock[0] = perf_counter()  # a router's file may hang while it is imported, too
+            router = resolve(job["scheduler"])
+            clock[0] = 0.0
+            simulation = simulate(
+                cluster,
+                trace,
+                router,
+                times,
+                resolution=job.get("resolution"),
+                limits=limits,
+                clock=clock,
+            )
+        sys.stdout.flush()
+        doing = "write"
+        simulation.write(folder, seed, csv=job.get("request_metrics", True))
+        status = 0
+    except BaseException as error:
+        failure = _classify(error, doing, limits)
+        os.write(telling, json.dumps(failure).encode())
+    finally:
+        os._exit(status)
+
+
+def _classify(error: BaseException, doing: str, limits: Limits) -> dict[str, str]:
+    """Whose failure it is. Where none of the router's code ran, it is not the router's."""
+    if isinstance(error, RouterFailureError):
+        return _failure(error.rule, error.reason, error.detail)
+    if isinstance(error, OpenGliaError):
+        return _failure(HARNESS, _reason(error))
+    if isinstance(error, Exception) and doing == "prepare":
+        return _failure(HARNESS, _reason(error))
+    if isinstance(error, OSError) and doing == "write":
+        return _failure(HARNESS, _reason(error))
+    if isinstance(error, MemoryError):
+        return _failure("memory", f"the simulation needed more than {limits.memory_mb} MB")
+    detail = "".join(traceback.format_exception(error)).splitlines()[-DETAIL_LINES:]
+    return _failure("crash", f"{type(error).__name__}: {error}", "\n".join(detail))
+
+
+def _failure(rule: str, reason: str, detail: str = "") -> dict[str, str]:
+    """Of bounded length: a pipe holds it whole."""
+    return {"rule": rule, "reason": " ".join(reason.split())[:SAID], "detail": detail[-SAID:]}
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Bound the address space to what is in use now and ``megabytes`` more (Linux)."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return
+    used = int(statm.read_text().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    size = used + (megabytes << 20)
+    if hard != resource.RLIM_INFINITY:
+        size = min(size, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

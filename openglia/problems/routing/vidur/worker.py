@@ -1,0 +1,247 @@
+"""Simulates seeds of one router with Vidur: ``python -P -m (this module) JOB.json``.
+
+The job and what is written are those of the embedded simulator's worker. Each seed is a process of
+its own in a pristine copy of Vidur that holds the router under test and nothing else of the
+checkout, so nothing that an agent can edit moves a score.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pandas as pd
+
+from openglia.errors import OpenGliaError
+from openglia.files import write_json
+from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.hardware.roofline import profile_hash
+from openglia.problems.routing.simulator.clock import SLACK, Clock, mapped, over_limit, seconds_left
+from openglia.problems.routing.vidur import checkout, command, predictors, tree
+
+FAILED = 3
+LOG_BYTES = 64 * 1024
+
+COLUMNS = (
+    "Request Id",
+    "request_num_prefill_tokens",
+    "arrived_at",
+    "routed_at",
+    "scheduled_at",
+    "first_token_at",
+    "completed_at",
+    "replica_id",
+)
+SERIES = (
+    "time",
+    "replica_id",
+    "num_allocated_blocks",
+    "memory_usage_percent",
+    "num_active_requests",
+    "num_pending_requests",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the worker is told; the fields of JOB.json."""
+
+    scheduler: str
+    cluster: Cluster
+    limits: Limits
+    traces: dict[int, Path]
+    output_dir: Path
+    resolution: float | None
+
+    @classmethod
+    def read(cls, path: Path) -> "Job":
+        """Read a job that the harness wrote."""
+        job = json.loads(path.read_text())
+        cluster = dict(job["cluster"])
+        replica = ReplicaScheduler(**cluster.pop("replica_scheduler"))
+        return cls(
+            scheduler=job["scheduler"],
+            cluster=Cluster(replica_scheduler=replica, **cluster),
+            limits=Limits(**job["limits"]),
+            traces={int(seed): Path(trace) for seed, trace in job["traces"].items()},
+            output_dir=Path(job["output_dir"]),
+            resolution=job["resolution"],
+        )
+
+
+class SeedFailedError(Exception):
+    """A seed was not simulated; ``failure`` is what failure.json shall hold but the seed."""
+
+    def __init__(self, rule: str, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.failure = {"rule": rule, "reason": reason, "detail": detail}
+
+
+def main() -> int:
+    """Work off the job named on the command line. Returns 3 if a seed failed."""
+    try:
+        return work_off(Job.read(Path(sys.argv[1])))
+    except OpenGliaError as error:
+        print(json.dumps({"status": "error", "reason": str(error)}), flush=True)
+        print(f"openglia.problems.routing.vidur.worker: {error}", file=sys.stderr)
+        return error.exit_status
+
+
+def work_off(job: Job) -> int:
+    """Simulate the job's seeds in order; stop at the first that fails.
+
+    Raises:
+        OpenGliaError: Vidur or its predictors are missing or damaged.
+    """
+    commit = checkout.Source.from_environment().commit
+    work = predictors.verify(job.cluster)
+    router = command.router_type(job.scheduler)
+    job.output_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="openglia-vidur-") as name:
+        place = Path(name).resolve()
+        tree.compose(place, Path(job.scheduler) if router == "ai" else None, commit)
+        work = predictors.linked(work, place / "work")
+        for seed, trace in job.traces.items():
+            try:
+                record, output = _run(job, seed, trace, router, place, work)
+                _write_results(job, seed, record, output)
+            except SeedFailedError as error:
+                write_json(job.output_dir / "failure.json", {"seed": seed, **error.failure})
+                print(json.dumps({"seed": seed, "status": "failed"}), flush=True)
+                return FAILED
+            print(json.dumps({"seed": seed, "status": "ok"}), flush=True)
+    return 0
+
+
+def _run(
+    job: Job, seed: int, trace: Path, router: str, place: Path, work: Path
+) -> tuple[dict[str, Any], Path]:
+    """Run one simulation; return its record and the folder with Vidur's own files."""
+    output = place / f"seed_{seed}"
+    output.mkdir()
+    task = {
+        "arguments": command.arguments(job.cluster, router, trace.resolve(), output, seed),
+        "record": str(output / "record.json"),
+        "clock": str(output / "clock"),
+        "failure": str(output / "failure.json"),
+        "router_file": str(place / checkout.PACKAGE / tree.ROUTER),
+        "limits": {
+            "memory_mb": job.limits.memory_mb,
+            "router_call_mean_ms": job.limits.router_call_mean_ms,
+        },
+        "resolution": job.resolution,
+    }
+    write_json(output / "job.json", task)
+    clock = mapped(output / "clock")
+    log = output / "log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "openglia.problems.routing.vidur.runner",
+                str(output / "job.json"),
+            ],
+            cwd=work,
+            env=predictors.simulation_environment(place),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = _wait(process, seed, job.limits, clock)
+        finally:
+            _kill_group(process)
+            _append_log(log, job.output_dir / "router.log")
+    if (output / "failure.json").exists():
+        failure = json.loads((output / "failure.json").read_text())
+        raise SeedFailedError(failure["rule"], failure["reason"], failure["detail"])
+    if status != 0 or not (output / "record.json").exists():
+        tail = log.read_text(errors="replace").splitlines()[-20:]
+        raise SeedFailedError(
+            "crash", f"Vidur ended with status {status} and no result", "\n".join(tail)
+        )
+    record: dict[str, Any] = json.loads((output / "record.json").read_text())
+    return record, output
+
+
+def _wait(process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Clock) -> int:
+    """Wait for the simulation's end; return its exit status."""
+    deadline = monotonic() + limits.vidur_simulation_seconds
+    while True:
+        left = deadline - monotonic()
+        of_call = seconds_left(clock, limits.router_call_seconds)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=max(0.0, min(left, of_call) + SLACK))
+        if monotonic() >= deadline:
+            reason = f"seed {seed} was stopped after {limits.vidur_simulation_seconds:g} s"
+            raise SeedFailedError("timeout", f"{reason}; the router may be endless")
+        if seconds_left(clock, limits.router_call_seconds) <= 0:
+            raise SeedFailedError("timeout", over_limit(limits.router_call_seconds))
+
+
+def _write_results(job: Job, seed: int, record: dict[str, Any], output: Path) -> None:
+    """Write the seed's folder: Vidur's request_metrics.csv with our columns, series, summary."""
+    found = list(output.glob("*/request_metrics.csv"))
+    if len(found) != 1:
+        raise SeedFailedError("crash", "Vidur wrote no request_metrics.csv")
+    metrics = pd.read_csv(found[0])
+    ours = pd.DataFrame(record["requests"], columns=list(COLUMNS))
+    trace = pd.read_csv(job.traces[seed])
+    if list(ours["arrived_at"]) != list(trace["arrived_at"]):
+        raise SeedFailedError("crash", "Vidur did not simulate the requests of the trace")
+    metrics = metrics.drop(columns=["request_num_prefill_tokens"])  # ours: before any restart
+    joined = ours.merge(metrics, on="Request Id", validate="one_to_one")
+    if len(joined) != len(trace):
+        raise SeedFailedError("crash", f"{len(trace) - len(joined)} requests have no metrics")
+    joined["request_num_restarts"] = joined["request_num_restarts"].astype(int)
+    joined["request_num_decode_tokens"] = joined["request_num_decode_tokens"].astype(int)
+
+    folder = job.output_dir / f"seed_{seed}"
+    folder.mkdir(exist_ok=True)
+    joined.to_csv(folder / "request_metrics.csv", index=False)
+    if job.resolution:
+        series = pd.DataFrame(record["series"], columns=list(SERIES))
+        series.to_csv(folder / "replica_metrics.csv.gz", index=False)
+    summary = {
+        "seed": seed,
+        "requests": len(joined),
+        **{
+            name: record[name]
+            for name in (
+                "end_time",
+                "router_calls",
+                "router_seconds",
+                "engine_seconds",
+                "kv_use_mean",
+            )
+        },
+        "execution_times": f"vidur-tables:{profile_hash(job.cluster)}",
+    }
+    write_json(folder / "summary.json", summary)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Whatever the simulation started ends with it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _append_log(log: Path, target: Path) -> None:
+    room = LOG_BYTES - (target.stat().st_size if target.exists() else 0)
+    with target.open("ab") as stream:
+        stream.write(log.read_bytes()[: max(room, 0)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The fence around what is not trusted: agents' commands and the workers of evaluations."""
