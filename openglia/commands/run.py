@@ -69,8 +69,8 @@ def options(arguments: argparse.Namespace) -> "Options":
     """The options in full: from the command line, the resumed run, and the defaults."""
     from openglia.discovery.experiment import Limits
     from openglia.discovery.models import choose
-    from openglia.problems.routing.benchmark.evaluation import choose_simulator
     from openglia.problems.routing.benchmark.loading import is_path, load_benchmark
+    from openglia.problems.routing.simulators import find
     from openglia.runs.conduct import Options
     from openglia.runs.folder import existing
     from openglia.runs.scored_on import restore
@@ -94,7 +94,7 @@ def options(arguments: argparse.Namespace) -> "Options":
         choice=choose(arguments.model or before.get("model"), os.environ),
         benchmark=benchmark,
         benchmark_file=Path(benchmark_name).resolve() if is_path(benchmark_name) else None,
-        simulator=choose_simulator(simulator),
+        simulator=find(simulator).name,
         limits=Limits(**({**before.get("limits", {}), **named})),
         seed=seed if seed is not None else before.get("seed", 0),
         sandbox=arguments.sandbox,

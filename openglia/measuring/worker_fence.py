@@ -1,46 +1,33 @@
-"""The fence around a worker that simulates: what stands behind the static rules for routers.
+"""The fence around a worker that measures a candidate: what stands behind the static rules.
 
-A router that finds a hole in the rules runs code in the worker's process. Behind a fence
-(``openglia.sandbox.fence``) that process has no network, sees no process but its own, reads the
-simulator, its traces and the router, and writes its job's folder; what it started ends with it,
-also in another session.
+A candidate that finds a hole in the rules runs code in the worker's process. Behind a fence
+(``openglia.sandbox.fence``) that process has no network, sees no process but its own, reads what
+its command names, and writes its job's folder; what it started ends with it, also in another
+session.
 """
 
 import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.util import cache_from_source
 from pathlib import Path
 
 from openglia import paths
 from openglia.errors import OpenGliaError
-from openglia.problems.routing.benchmark.definition import Cluster
-from openglia.problems.routing.hardware import tables
 from openglia.sandbox import fence
 from openglia.sandbox.fence import Rung
 from openglia.sandbox.layout import Mount, View, interpreter_prefixes, system_mounts
 
-# Of the package: what the workers import, and no reference routers, prompts or rules.
-_SOURCES = (
+# Of the package, what every worker imports.
+_GROUND = (
     "__init__.py",
     "errors.py",
     "files.py",
     "interrupts.py",
     "paths.py",
     "problems/__init__.py",
-    "problems/routing/__init__.py",
-    "problems/routing/benchmark",
-    "problems/routing/hardware",
 )
-_SIMULATORS = {
-    "embedded": ("problems/routing/simulator",),
-    "vidur": (
-        "problems/routing/vidur",
-        "problems/routing/simulator/__init__.py",
-        "problems/routing/simulator/clock.py",
-    ),
-}
 
 
 @functools.cache
@@ -68,32 +55,26 @@ def command(
     argv: list[str],
     *,
     folder: Path,
-    readable: Sequence[Path],
-    simulator: str,
-    cluster: Cluster,
+    sources: Iterable[Path],
+    readable: Iterable[Path],
     memory_mb: int,
 ) -> list[str]:
     """The command that runs a worker's ``argv`` behind the fence; ``argv`` itself without one.
 
     Args:
         folder: of the job; all that can be written.
-        readable: files: the router and the traces.
-        simulator: embedded or vidur.
-        cluster: whose predictors are shown to Vidur.
+        sources: modules and packages that it imports beside the ground.
+        readable: files and folders: the candidate and what it is measured with.
         memory_mb: address space.
-
-    Raises:
-        OpenGliaError: Vidur's files cannot be had from the checkout.
     """
     used = rung()
     if used is None:
         return argv
-    mounts = [*_system(), *_package(simulator)]
-    if simulator == "vidur":
-        mounts += _vidur(cluster)
-    elif tables.folder().is_dir():
-        mounts.append(_shown(tables.folder()))
-    mounts += [_shown(path) for path in readable]
+    package = paths.ROOT / "openglia"
+    imported = [*(package / name for name in _GROUND), *sources]
+    for path in imported:
+        _compile(path)
+    mounts = [*_system(), *map(_shown, (*imported, *readable))]
     mounts.append(Mount("writable", folder, str(folder)))
     # A PATH of ours may lead to folders that are not shown.
     variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder)}
@@ -122,13 +103,6 @@ def _system() -> Iterator[Mount]:
         yield _shown(prefix)
 
 
-def _package(simulator: str) -> Iterator[Mount]:
-    package = paths.ROOT / "openglia"
-    for name in (*_SOURCES, *_SIMULATORS[simulator]):
-        _compile(package / name)
-        yield _shown(package / name)
-
-
 def _compile(source: Path) -> None:
     """A worker cannot keep what it compiled, so it is compiled here, where it has changed."""
     for path in source.glob("*.py") if source.is_dir() else ():
@@ -138,18 +112,6 @@ def _compile(source: Path) -> None:
 
             with suppress(OSError, py_compile.PyCompileError):
                 py_compile.compile(str(path), quiet=1)
-
-
-def _vidur(cluster: Cluster) -> Iterator[Mount]:
-    """What Vidur's worker reads: Git's objects, pristine files, overrides, predictors."""
-    from openglia.problems.routing.vidur import checkout, predictors, tree
-
-    pristine = tree.pristine(checkout.Source.from_environment().commit)
-    for path in (paths.VIDUR / ".git", pristine, paths.OVERRIDES, paths.STUB):
-        yield _shown(path)
-    work = predictors.folder(cluster)
-    if work.is_dir():
-        yield _shown(work)
 
 
 def _shown(path: Path) -> Mount:

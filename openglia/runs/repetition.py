@@ -8,8 +8,9 @@ from openglia.errors import OpenGliaError
 from openglia.files import sha256
 from openglia.problems.routing.benchmark.baselines import measure_baselines
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.evaluation import choose_simulator, evaluate
+from openglia.problems.routing.benchmark.evaluation import evaluate
 from openglia.problems.routing.benchmark.tables import comparison_table, markdown
+from openglia.problems.routing.simulators import find
 from openglia.runs import judgement, scored_on, verification
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import load, on_evaluation_seeds, on_held_out_seeds
@@ -42,7 +43,7 @@ def repeat(folder: RunFolder, simulator: str, say: Say) -> int:
             f"{folder.final_scheduler} is not what the run wrote; restore it from "
             f"{folder.path / results['final']['candidate']}"
         )
-    chosen = choose_simulator(results["simulator"] if simulator == "auto" else simulator)
+    chosen = find(results["simulator"] if simulator == "auto" else simulator).name
     final = folder.final_scheduler
     say("verification: everything on the evaluation seeds")
     seen = _measure(benchmark, chosen, final)

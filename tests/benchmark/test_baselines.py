@@ -13,13 +13,14 @@ from openglia.problems.routing.benchmark.baselines import (
     stored,
 )
 from openglia.problems.routing.benchmark.evaluation import evaluate, measure
+from openglia.problems.routing.simulators import SIMULATORS, find
 
 
 def test_all_are_measured_and_stored(tiny):
     found = measure_baselines(tiny, seeds=[0, 1])
     assert list(found) == ["random", "round_robin", "lor", "llq"]
     times = found["llq"].execution_times
-    kept = stored(tiny, "embedded", times)
+    kept = stored(tiny, find("embedded"), times)
     for name, evaluation in found.items():
         assert list(kept[name].values()) == list(evaluation.statistics.per_seed)
         assert list(kept[name]) == ["0", "1"]
@@ -50,12 +51,12 @@ def test_stored_figures_are_used_and_only_missing_seeds_measured(tiny, monkeypat
 
 def test_figures_of_other_code_do_not_hold(tiny):
     found = measure_baselines(tiny, seeds=[0])["llq"]
-    path = store_path(tiny, "embedded", found.execution_times)
+    path = store_path(tiny, find("embedded"), found.execution_times)
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"code": "another"}))
-    assert stored(tiny, "embedded", found.execution_times) == {}
+    assert stored(tiny, find("embedded"), found.execution_times) == {}
     path.write_text("{")
-    assert stored(tiny, "embedded", found.execution_times) == {}
+    assert stored(tiny, find("embedded"), found.execution_times) == {}
 
 
 def test_held_out_figures_are_not_stored(tiny, cache):
@@ -68,6 +69,7 @@ def test_held_out_figures_are_not_stored(tiny, cache):
 def test_vidur_without_a_measured_llq_says_how_to_get_it(tiny):
     from dataclasses import replace
 
-    evaluation = replace(measure("builtin:random", tiny, seeds=[0]), simulator="vidur")
+    measured = measure("builtin:random", tiny, seeds=[0])
+    evaluation = replace(measured, simulator=SIMULATORS["vidur"])
     with pytest.raises(OpenGliaError, match="openglia baseline --benchmark tiny --simulator vidur"):
         ratio_to_yardstick(evaluation, tiny)

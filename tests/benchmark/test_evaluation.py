@@ -14,9 +14,12 @@ from openglia import files
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256, write_atomically
 from openglia.problems.routing.benchmark import baselines, evaluation, simulation
-from openglia.problems.routing.benchmark.evaluation import choose_simulator, evaluate, measure
+from openglia.problems.routing.benchmark.evaluation import evaluate, measure
 from openglia.problems.routing.benchmark.tables import evaluation_table
 from openglia.problems.routing.benchmark.trace import HEADER
+from openglia.problems.routing.simulators import SIMULATORS, find
+
+ABSENT = replace(SIMULATORS["embedded"], worker="openglia.no_such_worker")
 
 
 def test_score_agrees_with_the_files(tiny, router, tmp_path):
@@ -107,16 +110,15 @@ def test_endless_router_runs_out_of_time(tiny, router):
     assert (line["status"], line["rule"]) == ("failed", "timeout")
 
 
-def test_crash_of_the_simulator_is_not_the_routers(tiny, router, monkeypatch):
-    monkeypatch.setitem(simulation.WORKERS, "embedded", "openglia.no_such_worker")
+def test_crash_of_the_simulator_is_not_the_routers(tiny, router):
     with pytest.raises(OpenGliaError, match=r"benchmark tiny: .* exit status 1 .*no_such_worker"):
-        evaluate(router("first"), tiny)
+        evaluate(router("first"), tiny, simulator=ABSENT)
 
 
-def test_worker_that_writes_nothing_is_not_the_routers(tiny, router, monkeypatch):
-    monkeypatch.setitem(simulation.WORKERS, "embedded", "this")  # the Zen of Python, status 0
+def test_worker_that_writes_nothing_is_not_the_routers(tiny, router):
+    silent = replace(ABSENT, worker="this")  # the Zen of Python, status 0
     with pytest.raises(OpenGliaError, match=r"benchmark tiny, seed 0: .* without a result"):
-        evaluate(router("first"), tiny)
+        evaluate(router("first"), tiny, simulator=silent)
 
 
 @pytest.mark.parametrize("scheduler", ["first", "builtin:llq"])
@@ -162,9 +164,8 @@ def test_a_process_that_the_kernel_killed_for_memory_is_not_the_routers_fault(
 def test_a_crash_of_the_yardstick_is_never_its_failure(tiny, monkeypatch):
     failure = simulation.Failure(rule="crash", reason="ended by signal 11", seed=1)
     monkeypatch.setattr(simulation, "_failure", lambda *_: failure)
-    monkeypatch.setitem(simulation.WORKERS, "embedded", "openglia.no_such_worker")
     with pytest.raises(OpenGliaError, match="benchmark tiny, seed 1: ended by signal 11"):
-        measure("builtin:llq", tiny)
+        measure("builtin:llq", tiny, simulator=ABSENT)
 
 
 def test_earlier_results_are_removed_and_nothing_else(tiny, router, tmp_path):
@@ -191,14 +192,14 @@ def test_wrong_calls_are_refused(tiny, tmp_path):
     with pytest.raises(UsageError, match="no seeds"):
         evaluate("builtin:llq", tiny, seeds=[])
     with pytest.raises(UsageError, match="no simulator 'fast'"):
-        choose_simulator("fast")
-    assert choose_simulator("auto") == "embedded"
+        find("fast")
+    assert find("auto").name == "embedded"
 
 
 def test_missing_vidur_is_an_error(monkeypatch):
     monkeypatch.setattr("openglia.problems.routing.vidur.installation.is_installed", lambda: False)
     with pytest.raises(OpenGliaError, match="Vidur is not installed"):
-        choose_simulator("vidur")
+        find("vidur")
 
 
 def test_a_method_that_nothing_calls_is_said_and_changes_no_score(tiny, router):

@@ -18,7 +18,7 @@ from openglia.measuring.processes import worker_environment
 from openglia.problems.routing.benchmark import evaluation
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.loading import load_benchmark
-from openglia.problems.routing.benchmark.simulation import WORKERS
+from openglia.problems.routing.simulators import SIMULATORS
 from openglia.sandbox import fence
 
 
@@ -228,14 +228,13 @@ def test_a_fork_bomb_is_bounded(attempt, rung):
     assert "BlockingIOError" in said
 
 
-@pytest.mark.parametrize("simulator", WORKERS)
-def test_a_worker_finds_all_that_it_imports(rung, simulator, tmp_path, monkeypatch):
+@pytest.mark.parametrize("simulator", SIMULATORS.values(), ids=SIMULATORS)
+def test_a_worker_finds_all_that_it_imports(rung, simulator, tmp_path):
     """Also where Vidur is not installed, whose own files are left out here."""
-    monkeypatch.setattr(worker_fence, "_vidur", lambda _: [])
     # Vidur's worker starts a process per simulation, in an environment of its own making.
     code = f"""
-import subprocess, sys, {WORKERS[simulator]}, openglia.problems.routing.simulator.clock
-if "vidur" in "{WORKERS[simulator]}":
+import subprocess, sys, {simulator.worker}, openglia.problems.routing.simulator.clock
+if "vidur" in "{simulator.worker}":
     from pathlib import Path
     from openglia.problems.routing.vidur import checkout
     from openglia.problems.routing.vidur.predictors import simulation_environment
@@ -248,9 +247,8 @@ if "vidur" in "{WORKERS[simulator]}":
     argv = worker_fence.command(
         [sys.executable, "-P", "-c", code],
         folder=tmp_path,
+        sources=simulator.sources,
         readable=[],
-        simulator=simulator,
-        cluster=load_benchmark("smoke").cluster,
         memory_mb=4096,
     )
     environment = worker_environment(paths.ROOT)

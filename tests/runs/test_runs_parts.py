@@ -12,8 +12,8 @@ from openglia.cli import main
 from openglia.errors import OpenGliaError
 from openglia.files import sha256
 from openglia.measuring.bootstrap import bootstrap_interval
-from openglia.problems.routing.benchmark import simulation
 from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.simulators import SIMULATORS
 from openglia.runs import evaluator as evaluator_module
 from openglia.runs.client import score
 from openglia.runs.evaluator import Evaluator
@@ -285,7 +285,8 @@ def test_what_is_not_the_candidates_failure_is_not_recorded(served, monkeypatch)
     assert answer["rule"] == "refused"
     assert "no request arrives" in answer["reason"]
     assert not evaluator.trouble
-    monkeypatch.setitem(simulation.WORKERS, "embedded", "openglia.no_such_worker")
+    absent = replace(SIMULATORS["embedded"], worker="openglia.no_such_worker")
+    monkeypatch.setitem(SIMULATORS, "embedded", absent)
     answer, _ = score(STUB_SOURCE, duration=2.0)
     assert answer["rule"] == "harness"
     assert evaluator.trouble == [answer["reason"]]

@@ -12,8 +12,8 @@ import pytest
 from openglia import paths
 from openglia.commands import doctor
 from openglia.errors import OpenGliaError
-from openglia.problems.routing.benchmark.evaluation import choose_simulator
 from openglia.problems.routing.simulator import worker
+from openglia.problems.routing.simulators import find
 from openglia.problems.routing.vidur import checkout, installation
 from openglia.runs import tree
 
@@ -106,7 +106,7 @@ def test_a_checkout_without_git_is_not_called_damaged(project, monkeypatch, tmp_
     check = tree.check_simulator(project.upstream.commit)
     assert (check.outcome, check.evidence) == ("skipped", "git is not installed")
     with pytest.raises(OpenGliaError, match="git is not installed"):
-        choose_simulator("vidur")
+        find("vidur")
     findings = {finding.name: finding for finding in doctor.examine("offline")}
     assert findings["Vidur"].state == "note"
     assert findings["Vidur"].text.startswith(checkout.NO_GIT)

@@ -12,14 +12,12 @@ from typing import Any
 
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, sparing, write_json
-from openglia.paths import CACHE, OVERRIDES, ROOT
+from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.evaluation import BUILTIN, Evaluation, Simulator, measure
+from openglia.problems.routing.benchmark.evaluation import BUILTIN, Evaluation, measure
+from openglia.problems.routing.simulators import Simulator
 
 YARDSTICK = "llq"
-
-_ROUTING = ROOT / "openglia" / "problems" / "routing"
-_CODE = {"embedded": (_ROUTING / "simulator",), "vidur": (_ROUTING / "vidur", OVERRIDES)}
 
 # Mean response times measured by this process, by (benchmark, simulator, times, router, seed);
 # those on held-out seeds are here alone, so that no agent comes across one.
@@ -30,7 +28,7 @@ def measure_baselines(
     benchmark: Benchmark,
     *,
     seeds: Sequence[int] | None = None,
-    simulator: str = "auto",
+    simulator: str | Simulator = "auto",
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Evaluation]:
@@ -59,7 +57,7 @@ def ratio_to_yardstick(
 ) -> float:
     """Mean response time of a clean evaluation over LLQ's on the same seeds.
 
-    LLQ is measured now if it is not stored and the simulator is the embedded one.
+    LLQ is measured now if it is not stored, on a simulator that is quick.
 
     Raises:
         OpenGliaError: LLQ's figures are not there; says how to get them.
@@ -78,10 +76,10 @@ def yardstick_means(
     known = _known(benchmark, YARDSTICK, evaluation.simulator, times)
     missing = [seed for seed in evaluation.seeds if seed not in known]
     if missing:
-        if evaluation.simulator == "vidur":
+        if not (simulator := evaluation.simulator).measures_yardstick:
             raise OpenGliaError(
-                f"{YARDSTICK} is not measured on Vidur for these seeds; "
-                f"run: openglia baseline --benchmark {benchmark.name} --simulator vidur"
+                f"{YARDSTICK} is not measured on {simulator.name} for these seeds; "
+                f"run: openglia baseline --benchmark {benchmark.name} --simulator {simulator.name}"
             )
         measured = measure(
             f"{BUILTIN}{YARDSTICK}",
@@ -120,7 +118,7 @@ def stored(benchmark: Benchmark, simulator: Simulator, execution_times: str) -> 
 
 def store_path(benchmark: Benchmark, simulator: Simulator, execution_times: str) -> Path:
     """Where the figures for these execution times are stored."""
-    name = f"{benchmark.hash}-{simulator}-{execution_times.replace(':', '-')}.json"
+    name = f"{benchmark.hash}-{simulator.name}-{execution_times.replace(':', '-')}.json"
     return CACHE / "baselines" / name
 
 
@@ -128,7 +126,7 @@ def _known(benchmark: Benchmark, router: str, simulator: Simulator, times: str) 
     known = {
         seed: mean
         for (benchmark_hash, where, what, name, seed), mean in _measured.items()
-        if (benchmark_hash, where, what, name) == (benchmark.hash, simulator, times, router)
+        if (benchmark_hash, where, what, name) == (benchmark.hash, simulator.name, times, router)
     }
     on_disk = stored(benchmark, simulator, times).get(router, {})
     return known | {int(seed): float(mean) for seed, mean in on_disk.items()}
@@ -140,7 +138,7 @@ def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
     times = str(evaluation.execution_times)
     means = dict(zip(evaluation.seeds, evaluation.statistics.per_seed, strict=True))
     for seed, mean in means.items():
-        _measured[benchmark.hash, evaluation.simulator, times, router, seed] = mean
+        _measured[benchmark.hash, evaluation.simulator.name, times, router, seed] = mean
     routers = stored(benchmark, evaluation.simulator, times)
     routers[router] = routers.get(router, {}) | {
         str(seed): mean for seed, mean in means.items() if seed in benchmark.seeds
@@ -148,7 +146,7 @@ def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
     content = {
         "benchmark": benchmark.name,
         "benchmark_hash": benchmark.hash,
-        "simulator": evaluation.simulator,
+        "simulator": evaluation.simulator.name,
         "code": _code_hash(evaluation.simulator),
         "execution_times": times,
         "mean_response_time": routers,
@@ -159,5 +157,5 @@ def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
 
 def _code_hash(simulator: Simulator) -> str:
     """12 digits over the simulator's source: its figures hold for this code only."""
-    files = sorted(path for folder in _CODE[simulator] for path in folder.rglob("*.py"))
+    files = sorted(path for folder in simulator.code for path in folder.rglob("*.py"))
     return sha256(b"\0".join(path.read_bytes() for path in files))[:12]

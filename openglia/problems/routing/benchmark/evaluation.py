@@ -10,19 +10,19 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import folder_for_output, is_sealed, sha256, sparing
 from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
 from openglia.problems.routing.benchmark.simulation import Failure, Progress, Simulations, simulate
+from openglia.problems.routing.simulators import Simulator, find
 
 if TYPE_CHECKING:
     from openglia.problems.routing.benchmark.statistics import Statistics
 
 BUILTIN = "builtin:"
-Simulator = Literal["embedded", "vidur"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Evaluation:
             "scheduler": self.scheduler,
             "benchmark": self.benchmark,
             "benchmark_hash": self.benchmark_hash,
-            "simulator": self.simulator,
+            "simulator": self.simulator.name,
             "execution_times": self.execution_times,
             "seeds": list(self.seeds),
             "full": self.full,
@@ -82,7 +82,7 @@ def evaluate(
     benchmark: Benchmark,
     *,
     seeds: Sequence[int] | None = None,
-    simulator: str = "auto",
+    simulator: str | Simulator = "auto",
     output_dir: Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -95,7 +95,7 @@ def evaluate(
         scheduler: path of a file with ``class AIGlobalScheduler``, or ``builtin:`` and one of
             random, round_robin, lor, llq.
         seeds: default all evaluation seeds.
-        simulator: auto and embedded mean the embedded engine; vidur must be installed.
+        simulator: or its name; auto is the embedded one, vidur must be installed.
         output_dir: keep ``seed_N/request_metrics.csv`` and the rest there; results of an earlier
             evaluation in it are removed first.
         jobs: worker processes; default one per core.
@@ -138,7 +138,7 @@ def measure(
     benchmark: Benchmark,
     *,
     seeds: Sequence[int] | None = None,
-    simulator: str = "auto",
+    simulator: str | Simulator = "auto",
     output_dir: Path | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -155,7 +155,7 @@ def measure(
         scheduler=scheduler if source is None else sha256(source)[:12],
         benchmark=benchmark.name,
         benchmark_hash=benchmark.hash,
-        simulator=choose_simulator(simulator),
+        simulator=find(simulator),
         seeds=chosen,
         full=benchmark.is_full_length and set(chosen) == set(benchmark.seeds),
         wall_seconds=0.0,
@@ -196,30 +196,6 @@ def measure(
         if failure is not None:
             return _ended(head, begun, failure=failure)
         return _scored(head, begun, work)
-
-
-def choose_simulator(name: str) -> Simulator:
-    """The simulator that an option names.
-
-    Raises:
-        OpenGliaError: it is Vidur, and Vidur is not installed.
-        UsageError: there is no such simulator.
-    """
-    if name in ("auto", "embedded"):
-        return "embedded"
-    if name != "vidur":
-        raise UsageError(f"no simulator {name!r}; there are auto, embedded, vidur")
-    from openglia.problems.routing.vidur import checkout
-    from openglia.problems.routing.vidur.installation import is_installed
-
-    if not is_installed():
-        if not checkout.git_is_there():
-            raise OpenGliaError(f"{checkout.NO_GIT}, or use --simulator embedded")
-        raise OpenGliaError(
-            "Vidur is not installed; run ./setup.sh where its repository can be reached, "
-            "or use --simulator embedded"
-        )
-    return "vidur"
 
 
 def broken_rule(source: bytes, name: str) -> Failure | None:

@@ -1,8 +1,8 @@
 """Simulating the seeds of one scheduler in worker processes, on either simulator.
 
-This is the seam between the harness and the simulators: a JSON file names the job, a worker (of
-``WORKERS``) leaves one folder per seed, or ``failure.json`` and exit status 3 if the router failed.
-What else goes wrong its last line says.
+This is the seam between the harness and the simulators: a JSON file names the job, a worker leaves
+one folder per seed, or ``failure.json`` and exit status 3 if the router failed. What else goes
+wrong its last line says.
 """
 
 import json
@@ -29,11 +29,8 @@ from openglia.measuring.processes import (
 )
 from openglia.paths import ROOT
 from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.simulators import Simulator
 
-WORKERS = {
-    "embedded": "openglia.problems.routing.simulator.worker",
-    "vidur": "openglia.problems.routing.vidur.worker",
-}
 FAILED = 3  # a worker's exit status when the router failed
 DETAIL_LINES = 20
 OUTPUT_BYTES = 64 * 1024  # of a router's own output, kept in router.log
@@ -57,7 +54,7 @@ class Simulations:
 
     scheduler: str  # absolute path of the file, or "builtin:..."
     benchmark: Benchmark
-    simulator: str  # "embedded" or "vidur"
+    simulator: Simulator
     traces: dict[int, Path]
     folder: Path
     resolution: float | None = None  # seconds between samples of the replicas; None: no samples
@@ -138,21 +135,23 @@ def _command(work: Simulations, seeds: Sequence[int], number: int) -> Command:
         "request_metrics": work.request_metrics,
     }
     write_json(folder / "job.json", job)
-    on_vidur = work.simulator == "vidur"
     router = [] if work.scheduler.startswith("builtin:") else [Path(work.scheduler)]
     return Command(
         argv=worker_fence.command(
-            [sys.executable, "-P", "-m", WORKERS[work.simulator], str(folder / "job.json")],
+            [sys.executable, "-P", "-m", work.simulator.worker, str(folder / "job.json")],
             folder=folder,
-            readable=[*router, *(work.traces[seed] for seed in seeds)],
-            simulator=work.simulator,
-            cluster=work.benchmark.cluster,
+            sources=work.simulator.sources,
+            readable=[
+                *work.simulator.reads(work.benchmark.cluster),
+                *router,
+                *(work.traces[seed] for seed in seeds),
+            ],
             memory_mb=limits.memory_mb + BASE_MEMORY_MB,
         ),
         folder=folder,
         environment=worker_environment(ROOT),
         steps=len(seeds),
-        step_seconds=limits.vidur_simulation_seconds if on_vidur else limits.simulation_seconds,
+        step_seconds=work.simulator.seconds(limits),
         memory_mb=limits.memory_mb,
     )
 
@@ -179,14 +178,14 @@ def _failure(work: Simulations, worker: Worker) -> Failure:
         last = (worker.stderr().strip().splitlines() or ["nothing"])[-1]
         raise _trouble(
             work,
-            f"the {work.simulator} simulator's process ended with exit status {status} and said: "
-            f"{last}; see openglia doctor",
+            f"the {work.simulator.name} simulator's process ended with exit status {status} and "
+            f"said: {last}; see openglia doctor",
             None,
         )
     how = f"signal {signal.Signals(number).name}"
     return Failure(
         rule="crash",
-        reason=f"the {work.simulator} simulator's process ended with {how}",
+        reason=f"the {work.simulator.name} simulator's process ended with {how}",
         detail=_last_lines(worker.stderr()),
     )
 

@@ -1,0 +1,109 @@
+"""The simulators that can score a router, behind one interface.
+
+Nothing of a simulator is imported here: its workers alone run it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from openglia import paths
+from openglia.errors import OpenGliaError, UsageError
+from openglia.problems.routing.benchmark.definition import Cluster, Limits
+from openglia.problems.routing.hardware import tables
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulator:
+    """What the harness has to know of a simulator."""
+
+    name: str  # in options, results and the names of files
+    worker: str  # the module that simulates a job's seeds (``benchmark/simulation.py``)
+    sources: tuple[Path, ...]  # modules and packages of ours that its workers import
+    reads: Callable[[Cluster], Iterator[Path]]  # what else its workers read
+    seconds: Callable[[Limits], float]  # wall time that a seed may take
+    code: tuple[Path, ...]  # stored baselines hold for the modules in these folders alone
+    measures_yardstick: bool  # as soon as a ratio needs it
+    problem: Callable[[], str | None]  # why it cannot be used here, and the cure; None: it can
+
+
+def find(simulator: "str | Simulator") -> Simulator:
+    """The simulator of that name; ``auto`` is the embedded one.
+
+    Raises:
+        OpenGliaError: it is not installed.
+        UsageError: there is no such simulator.
+    """
+    if isinstance(simulator, Simulator):
+        return simulator
+    found = SIMULATORS.get("embedded" if simulator == "auto" else simulator)
+    if found is None:
+        raise UsageError(f"no simulator {simulator!r}; there are auto, {', '.join(SIMULATORS)}")
+    if problem := found.problem():
+        raise OpenGliaError(f"{problem}, or use --simulator embedded")
+    return found
+
+
+def _tables(_: Cluster) -> Iterator[Path]:
+    if tables.folder().is_dir():
+        yield tables.folder()
+
+
+def _vidur_files(cluster: Cluster) -> Iterator[Path]:
+    """Git's objects, pristine files, overrides, predictors.
+
+    Raises:
+        OpenGliaError: they cannot be had from the checkout.
+    """
+    from openglia.problems.routing.vidur import checkout, predictors, tree
+
+    yield paths.VIDUR / ".git"
+    yield tree.pristine(checkout.Source.from_environment().commit)
+    yield paths.OVERRIDES
+    yield paths.STUB
+    if (work := predictors.folder(cluster)).is_dir():
+        yield work
+
+
+def _vidur_problem() -> str | None:
+    from openglia.problems.routing.vidur import checkout
+    from openglia.problems.routing.vidur.installation import is_installed
+
+    if is_installed():
+        return None
+    if not checkout.git_is_there():
+        return checkout.NO_GIT
+    return "Vidur is not installed; run ./setup.sh where its repository can be reached"
+
+
+_SHARED = (_HERE / "__init__.py", _HERE / "benchmark", _HERE / "hardware")
+
+SIMULATORS = {
+    "embedded": Simulator(
+        name="embedded",
+        worker="openglia.problems.routing.simulator.worker",
+        sources=(*_SHARED, _HERE / "simulator"),
+        reads=_tables,
+        seconds=lambda limits: limits.simulation_seconds,
+        code=(_HERE / "simulator",),
+        measures_yardstick=True,
+        problem=lambda: None,
+    ),
+    "vidur": Simulator(
+        name="vidur",
+        worker="openglia.problems.routing.vidur.worker",
+        sources=(
+            *_SHARED,
+            _HERE / "vidur",
+            _HERE / "simulator" / "__init__.py",
+            _HERE / "simulator" / "clock.py",
+        ),
+        reads=_vidur_files,
+        seconds=lambda limits: limits.vidur_simulation_seconds,
+        code=(_HERE / "vidur", paths.OVERRIDES),
+        measures_yardstick=False,  # a seed takes most of a minute
+        problem=_vidur_problem,
+    ),
+}
