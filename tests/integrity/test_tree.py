@@ -162,7 +162,7 @@ def test_a_changed_harness_is_named(tmp_path):
     (tmp_path / "openglia" / "new.py").write_text("")
     check = tree.check_harness(before, tmp_path)
     assert check.outcome == "failed"
-    assert "openglia/problems/routing/benchmark/statistics.py, openglia/new.py" in check.evidence
+    assert "openglia/benchmark/statistics.py, openglia/new.py" in check.evidence
 
 
 def test_what_a_planted_git_configuration_names_is_not_run(tmp_path):

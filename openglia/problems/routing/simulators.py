@@ -12,7 +12,7 @@ from openglia.errors import OpenGliaError, UsageError
 from openglia.problems.routing.benchmark.definition import Cluster, Limits
 from openglia.problems.routing.hardware import tables
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True, kw_only=True)
