@@ -1,14 +1,20 @@
 """The agents' conversation, from their histories (JSON) or transcripts (Markdown)."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from openglia.report.data import at, read_text, text
+from openglia.presenting.tolerant import at, items, mapping, read_text, text
 
-AGENTS = ("researcher", "supervisor")
+AGENTS = {"researcher": "Researcher", "supervisor": "Supervisor"}
+
+# A page of many megabytes helps nobody; the history files beside it hold everything.
+MESSAGE_LIMIT = 20_000  # characters
+OUTPUT_LIMIT = 4_000
+LINE_LIMIT = 110
 
 
 @dataclass(frozen=True)
@@ -16,36 +22,20 @@ class Call:
     """A call of a tool and what came back."""
 
     tool: str
-    arguments: Mapping[str, Any]
-    output: str | None = None  # None: no result is recorded
-    failed: bool = False
-
-    @property
-    def line(self) -> str:
-        """The call on one line, for the fold's summary."""
-        main = next(
-            (self.arguments[key] for key in ("command", "path") if key in self.arguments), None
-        )
-        words = main if isinstance(main, str) else json.dumps(dict(self.arguments))
-        return " ".join(words.split()) or self.tool
-
-    @property
-    def input(self) -> str:
-        """All arguments, readable: strings as they are, the rest as JSON."""
-        if len(self.arguments) == 1 and isinstance(at(self.arguments, "command"), str):
-            return str(self.arguments["command"])
-        return "\n".join(
-            f"{key}:\n{value}" if isinstance(value, str) and "\n" in value else f"{key}: {value}"
-            for key, value in self.arguments.items()
-        )
+    line: str  # the call on one line, for the fold's summary
+    input: str
+    output: str | None  # None: no result is recorded
+    failed: bool
 
 
 @dataclass(frozen=True)
 class Message:
     """What one side said in one turn."""
 
-    role: str  # user (the harness) or assistant (the agent)
+    speaker: str
+    by_agent: bool
     text: str
+    length: int  # of the text before it was shortened
     calls: tuple[Call, ...] = ()
 
 
@@ -54,9 +44,9 @@ class Conversation:
     """One agent's history. ``transcript`` is set instead where only Markdown is left."""
 
     agent: str
+    source: str  # file name
     messages: tuple[Message, ...] = ()
     transcript: str | None = None
-    source: str = ""  # file name
 
     @property
     def calls(self) -> int:
@@ -67,60 +57,70 @@ class Conversation:
 def read(folder: Path) -> list[Conversation]:
     """The conversations that a run folder holds; a damaged history falls back to Markdown."""
     found = []
-    for agent in AGENTS:
-        messages = _history(folder / f"{agent}.json")
-        transcript = None if messages else read_text(folder / f"{agent}.md")
-        if messages or transcript:
-            found.append(
-                Conversation(
-                    agent,
-                    tuple(messages),
-                    transcript,
-                    f"{agent}.json" if messages else f"{agent}.md",
-                )
-            )
+    for agent, name in AGENTS.items():
+        history, transcript = folder / f"{agent}.json", folder / f"{agent}.md"
+        if messages := _history(history, name):
+            found.append(Conversation(name, history.name, tuple(messages)))
+        elif words := read_text(transcript):
+            short = _shortened(words, 10 * MESSAGE_LIMIT, transcript.name)
+            found.append(Conversation(name, transcript.name, transcript=short))
     return found
 
 
-def _history(path: Path) -> list[Message]:
+def _history(path: Path, agent: str) -> list[Message]:
     """Messages in fast-agent's ``save_messages`` format; empty if there is none to read."""
     try:
-        raw = at(json.loads(path.read_text(errors="replace")), "messages")
+        raw = items(json.loads(path.read_text(errors="replace")), "messages")
     except (OSError, ValueError, RecursionError):
         return []
-    if not isinstance(raw, list):
-        return []
     messages = []
-    for number, message in enumerate(raw):
-        answer = raw[number + 1] if number + 1 < len(raw) else None
+    for message, answer in zip_longest(raw, raw[1:]):
         calls = tuple(
-            _call(call, at(answer, "tool_results", key))
-            for key, call in _items(at(message, "tool_calls"))
+            _call(call, at(answer, "tool_results", key), path.name)
+            for key, call in mapping(message, "tool_calls").items()
         )
         words = _words(at(message, "content"))
         if words or calls:
-            messages.append(Message(text(message, "role") or "unknown", words, calls))
+            role = text(message, "role") or "unknown"
+            speaker = {"user": "Harness", "assistant": agent}.get(role, role)
+            short = _shortened(words, MESSAGE_LIMIT, path.name)
+            messages.append(Message(speaker, role == "assistant", short, len(words), calls))
     return messages
 
 
-def _call(call: Any, result: Any) -> Call:
-    arguments = at(call, "params", "arguments")
+def _call(call: Any, result: Any, source: str) -> Call:
+    tool, arguments = text(call, "params", "name") or "tool", mapping(call, "params", "arguments")
+    main = arguments.get("command", arguments.get("path"))
+    words = main if isinstance(main, str) else json.dumps(dict(arguments))
+    line = " ".join(words.split()) or tool
     return Call(
-        text(call, "params", "name") or "tool",
-        arguments if isinstance(arguments, Mapping) else {},
-        None if result is None else _words(at(result, "content")),
+        tool,
+        line if len(line) <= LINE_LIMIT else line[: LINE_LIMIT - 1] + "…",
+        _shortened(_input(arguments), MESSAGE_LIMIT, source),
+        None if result is None else _shortened(_words(at(result, "content")), OUTPUT_LIMIT, source),
         at(result, "isError") is True,
     )
 
 
-def _items(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        yield from ((str(key), item) for key, item in value.items())
+def _input(arguments: Mapping[str, Any]) -> str:
+    """All arguments, readable: strings as they are, the rest as JSON."""
+    if len(arguments) == 1 and (command := text(arguments, "command")) is not None:
+        return command
+    return "\n".join(
+        f"{key}:\n{value}" if isinstance(value, str) and "\n" in value else f"{key}: {value}"
+        for key, value in arguments.items()
+    )
 
 
 def _words(content: Any) -> str:
     """The text of a list of content blocks."""
-    if not isinstance(content, list):
-        return ""
-    blocks = (text(block, "text") for block in content)
+    blocks = (text(block, "text") for block in content) if isinstance(content, list) else ()
     return "\n\n".join(block for block in blocks if block)
+
+
+def _shortened(words: str, limit: int, source: str) -> str:
+    if len(words) <= limit:
+        return words
+    half = limit // 2
+    gap = f"… {len(words) - 2 * half:,} characters left out; {source} holds them …"
+    return f"{words[:half]}\n\n{gap}\n\n{words[-half:]}"

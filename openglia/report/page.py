@@ -1,158 +1,146 @@
-"""The page of one run."""
+"""What the page of one run shows, as plain data; ``templates/report.html`` lays it out."""
 
-from collections.abc import Sequence
-from importlib.resources import files
+import difflib
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from openglia.report import conversation, units, verdict
-from openglia.report.circumstances import cost_part, integrity_part, provenance_part
-from openglia.report.data import Run, at, interval, number, text
-from openglia.report.drawing import Absent, Plot
-from openglia.report.markup import Html, document, element, join
-from openglia.report.parts import figure, flag_mark, note
-from openglia.report.science import discovery_part, results_part, search_part
-from openglia.report.transcript import conversation_part
+from openglia.presenting import units
+from openglia.presenting.drawing import Absent, Plot
+from openglia.presenting.tolerant import at, interval, items, mapping, number, text
+from openglia.report import conversation, verdict
+from openglia.report.data import Run
+from openglia.report.rendering import render as render_template
 
-Section = tuple[str, str, Html]  # id, heading, content
+Pairs = list[tuple[str, str]]
 
-
-def render(run: Run, plots: Sequence[Plot | Absent]) -> str:
-    """The whole page as HTML text."""
-    drawn = {plot.name: plot for plot in plots}
-    sections: list[Section] = [
-        (
-            "results",
-            "Results",
-            results_part(run, [drawn[name] for name in ("routers", "seeds")]),
-        ),
-        ("discovery", "What was discovered", discovery_part(run)),
-        ("search", "The search", search_part(run, [drawn["progress"]])),
-        (
-            "behaviour",
-            "How it behaves",
-            join(figure(drawn[name]) for name in ("response_times", "timeline")),
-        ),
-        (
-            "conversation",
-            "The agents' conversation",
-            conversation_part(conversation.read(run.folder)),
-        ),
-        ("cost", "Cost and timing", cost_part(run)),
-        ("integrity", "Integrity and verification", integrity_part(run)),
-        ("provenance", "Provenance", provenance_part(run)),
-    ]
-    contents = element(
-        "nav",
-        element(
-            "ul", *(element("li", element("a", words, href=f"#{i}")) for i, words, _ in sections)
-        ),
-        class_="contents",
-        aria_label="Contents",
-    )
-    body = join(
-        [
-            _header(run),
-            contents,
-            element(
-                "main",
-                *(
-                    element(
-                        "section",
-                        element("h2", words, id=f"{ident}-heading"),
-                        content,
-                        id=ident,
-                        aria_labelledby=f"{ident}-heading",
-                    )
-                    for ident, words, content in sections
-                ),
-            ),
-        ]
-    )
-    return document(f"{run.name} – OpenGLIA", style(), body)
+# What results.json holds and other parts of the page show.
+SHOWN_ELSEWHERE = {
+    "account", "baselines", "elapsed_seconds", "evaluations", "final", "integrity", "limits",
+    "outcome", "reason", "status", "stub", "timings", "usage", "verification", "warnings",
+}  # fmt: skip
+TONES = {"passed": "good", "failed": "bad"}
 
 
-def style() -> str:
-    """The style sheet, which is part of every page."""
-    return files("openglia.report").joinpath("style.css").read_text()
+@dataclass(frozen=True)
+class Table:
+    """Figures; the first column names the rows."""
+
+    label: str
+    header: Sequence[str]
+    rows: list[list[str]]
 
 
-def _header(run: Run) -> Html:
+@dataclass(frozen=True)
+class Tile:
+    """One figure that a reader should see first."""
+
+    name: str
+    value: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One of the harness's checks."""
+
+    name: str
+    outcome: str
+    tone: str
+    evidence: str
+
+
+def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Absent]) -> str:
+    """The whole page as HTML text.
+
+    Args:
+        generic: the plots of ``report.plots``: contestants, pairs of seeds, progress.
+        own: the problem's plots.
+    """
+    contestants, seeds, progress = generic
     results = run.results
-    ended = verdict.status(run)
-    final = at(results, "final")
+    return render_template(
+        "report.html",
+        run=run,
+        label=run.label(run.yardstick),
+        status=verdict.status(run),
+        flags=verdict.flags(run),
+        worse=verdict.worse(run),
+        headline=verdict.headline(run),
+        facts=_facts(run),
+        tiles=_tiles(run),
+        warnings=[str(warning) for warning in items(results, "warnings")],
+        result_plots=(contestants, seeds),
+        groups=[
+            _contestants(run, "held_out", "held-out seeds"),
+            _contestants(run, "evaluation", "evaluation seeds"),
+        ],
+        origin=text(results, "final", "candidate"),
+        difference=_difference(run),
+        progress=progress,
+        best={position for position, _ in run.best_so_far()},
+        own_plots=own,
+        conversations=conversation.read(run.folder),
+        usage=_usage(mapping(results, "usage")),
+        timings=_timings(mapping(results, "timings")),
+        limits=_pairs(mapping(results, "limits")),
+        checks=_checks(run),
+        verification=_pairs(
+            {k: v for k, v in mapping(results, "verification").items() if k != "worse"}
+        ),
+        provenance=_provenance(run),
+        definition=_pairs(mapping(results, "benchmark", "definition")),
+        commands=_commands(run),
+    )
+
+
+def _facts(run: Run) -> Pairs:
     facts = [
-        ("model", text(results, "model")),
-        ("benchmark", text(results, "benchmark", "name")),
-        ("simulator", text(results, "simulator")),
-        ("started", units.moment(text(results, "started"))),
+        ("model", text(run.results, "model")),
+        ("benchmark", text(run.results, "benchmark", "name")),
+        ("simulator", text(run.results, "simulator")),
+        ("started", units.moment(text(run.results, "started"))),
     ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _tiles(run: Run) -> list[Tile]:
+    results, objective = run.results, run.objective
+    mean, bounds = run.mean("final", "held_out"), interval(results, "final", "held_out", "interval")
+    total = number(results, "evaluations", "total")
+    full = sum(score.full and not score.failed for score in run.scores)
+    failed = sum(score.failed for score in run.scores)
     tokens = sum(
         number(results, "usage", agent, kind) or 0
         for agent in conversation.AGENTS
         for kind in ("input_tokens", "output_tokens")
     )
-    tiles = [
-        (
-            "Final router, mean response",
-            units.seconds(number(final, "held_out", "mean_response_time")),
-            f"held-out seeds, 90 % interval {units.span(interval(final, 'held_out', 'interval'))}",
+    return [
+        Tile(
+            f"{units.first_upper(run.label('final'))}, {objective.words}",
+            units.measure(mean, objective.unit),
+            f"held-out seeds, 90 % interval {units.span(bounds)}",
         ),
-        (
-            "Relative to LLQ",
-            *_relative(run),
+        Tile(f"Relative to {run.label(run.yardstick)}", *_relative(run)),
+        Tile(
+            "Evaluations",
+            units.count(total if total is not None else len(run.scores) or None),
+            f"{full} full, {failed} failed",
         ),
-        ("Evaluations", units.count(_evaluations(run)), _evaluation_words(run)),
-        (
+        Tile(
             "Wall time",
             units.duration(number(results, "elapsed_seconds")),
             f"{units.count(tokens)} tokens" if tokens else "no tokens recorded",
         ),
     ]
-    remarks = [note(flag.meaning, flag.tone) for flag in verdict.flags(run) + verdict.worse(run)]
-    if ended.word != "completed":
-        remarks.insert(
-            0, note(join([element("strong", f"Run {ended.word}. "), ended.meaning]), ended.tone)
-        )
-    warnings = at(results, "warnings")
-    if isinstance(warnings, list):
-        remarks += [note(str(warning), "warning") for warning in warnings]
-    if run.missing:
-        remarks.append(
-            element(
-                "div",
-                element("p", element("strong", "Missing in this folder:")),
-                element("ul", *(element("li", words) for words in run.missing)),
-                class_="note warning",
-            )
-        )
-    return element(
-        "header",
-        element("p", "OpenGLIA run report", class_="eyebrow"),
-        element("h1", run.name, " ", flag_mark(ended), *(flag_mark(f) for f in verdict.flags(run))),
-        element("p", verdict.headline(run), class_="headline"),
-        element(
-            "p", *(element("span", f"{k} ", element("b", v)) for k, v in facts if v), class_="facts"
-        ),
-        element(
-            "dl",
-            *(
-                element(
-                    "div",
-                    element("dt", name),
-                    element("dd", value, class_="value"),
-                    element("dd", words, class_="detail"),
-                )
-                for name, value, words in tiles
-            ),
-            class_="tiles",
-        ),
-        *remarks,
-    )
 
 
 def _relative(run: Run) -> tuple[str, str]:
-    """The ratio on held-out seeds, and in words what it is."""
-    means = units.ratio(verdict.ratio_to_llq(run, "held_out"))
-    seen = units.ratio(verdict.ratio_to_llq(run, "evaluation"))
+    """The ratio to the yardstick on held-out seeds, and what it is of."""
+    means = units.ratio(verdict.ratio_to_yardstick(run, "held_out"))
+    seen = units.ratio(verdict.ratio_to_yardstick(run, "evaluation"))
     paired = verdict.paired_ratio(run)
     if paired is None:
         return means, f"held-out seeds; on evaluation seeds {seen}"
@@ -162,12 +150,129 @@ def _relative(run: Run) -> tuple[str, str]:
     )
 
 
-def _evaluations(run: Run) -> float | None:
-    stated = number(run.results, "evaluations", "total")
-    return stated if stated is not None else (len(run.scores) or None)
+def _contestants(run: Run, group: str, words: str) -> Table:
+    shown = run.presentation
+    return Table(
+        words,
+        [shown.title, f"Ratio to {shown.yardstick_label}", *(name for name, _ in shown.columns)],
+        [
+            [
+                run.label(name),
+                units.ratio(verdict.ratio_to_yardstick(run, group, name)),
+                *(show(value[group]) for _, show in shown.columns),
+            ]
+            for name, value in run.contestants().items()
+            if isinstance(value.get(group), Mapping)
+        ],
+    )
 
 
-def _evaluation_words(run: Run) -> str:
-    failed = sum(score.failed for score in run.scores)
-    full = sum(score.full and not score.failed for score in run.scores)
-    return f"{full} full, {failed} failed"
+def _difference(run: Run) -> str | None:
+    """What the run changed in the candidate that it started from; None if that is not known."""
+    start = run.presentation.start
+    if start is None or run.final_source is None:
+        return None
+    old, new = start.splitlines(), run.final_source.splitlines()
+    return "\n".join(difflib.unified_diff(old, new, "stub", "final_scheduler.py", lineterm=""))
+
+
+def _usage(usage: Mapping[str, Any]) -> Table:
+    agents = {str(k): v for k, v in usage.items() if isinstance(v, Mapping)}
+    kinds = list(dict.fromkeys(str(kind) for value in agents.values() for kind in value))
+    return Table(
+        "Tokens by agent",
+        ["Agent", *(_words_of(kind) for kind in kinds)],
+        [
+            [agent, *(units.count(number(value, kind)) for kind in kinds)]
+            for agent, value in agents.items()
+        ],
+    )
+
+
+def _timings(timings: Mapping[str, Any]) -> Table:
+    return Table(
+        "Wall time by part",
+        ["Part", "Time"],
+        [
+            [
+                _words_of(str(part).removesuffix("_seconds")),
+                _plain(value) if number(value) is None else units.duration(number(value)),
+            ]
+            for part, value in timings.items()
+        ],
+    )
+
+
+def _checks(run: Run) -> list[Check]:
+    return [
+        Check(
+            text(check, "name") or units.DASH,
+            outcome := text(check, "outcome") or "unknown",
+            TONES.get(outcome, "plain"),
+            _plain(at(check, "evidence")),
+        )
+        for check in items(run.results, "integrity", "checks")
+    ]
+
+
+def _provenance(run: Run) -> Pairs:
+    known = {k: v for k, v in run.results.items() if v is not None and k not in SHOWN_ELSEWHERE}
+    if isinstance(known.get("benchmark"), Mapping):
+        known["benchmark"] = {k: v for k, v in known["benchmark"].items() if k != "definition"}
+    if (digest := text(run.results, "final", "sha256")) is not None:
+        known["final.sha256"] = digest
+    return _pairs(known)
+
+
+def _commands(run: Run) -> str:
+    folder = f"generated/{run.name}"
+    whole, final, benchmark = (
+        shlex.quote(path)
+        for path in (folder, f"{folder}/final_scheduler.py", f"{folder}/benchmark.yaml")
+    )
+    if not (run.folder / "benchmark.yaml").exists():  # of an earlier version
+        benchmark = shlex.quote(text(run.results, "benchmark", "name") or "paper")
+    return "\n".join(
+        [
+            f"# verify the final {run.noun} again on the held-out seeds",
+            f"python -m openglia verify {whole}",
+            "# score it on the evaluation seeds",
+            f"python -m openglia evaluate {final} --benchmark {benchmark}",
+            "# write this report again",
+            f"python -m openglia report {whole}",
+        ]
+    )
+
+
+def _pairs(values: Mapping[str, Any]) -> Pairs:
+    """Nested values as one list of names and values."""
+    return list(_flat(values, ""))
+
+
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        name = f"{prefix}{_words_of(str(key))}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name} › ")
+        else:
+            yield name, _plain(value)
+
+
+def _plain(value: Any) -> str:
+    """A value of results.json as people read it."""
+    if value is None:
+        return units.DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(item, int | float | str) for item in value):
+        return ", ".join(_plain(item) for item in value)
+    return json.dumps(value)
+
+
+def _words_of(name: str) -> str:
+    """A key of results.json as words."""
+    return name.replace("_", " ")

@@ -1,59 +1,57 @@
-"""The plots of what the record and the results hold: routers, progress, pairs of seeds."""
+"""The plots of what the record and the results hold: contestants, progress, pairs of seeds."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from openglia.report import units
-from openglia.report.data import Run, at, interval, number, per_seed
-from openglia.report.drawing import COLOURS, Absent, Plot, legend
+from openglia.presenting import units
+from openglia.presenting.drawing import COLOURS, Absent, Plot, legend
+from openglia.presenting.tolerant import at, interval, per_seed
+from openglia.report.data import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LABELS = {
-    "random": "random",
-    "round_robin": "round robin",
-    "lor": "LOR",
-    "llq": "LLQ",
-    "stub": "stub (random)",
-    "final": "final router",
-}
-RESPONSE_TIME = "mean response time (s)"
 GROUPS = (("evaluation", "evaluation seeds"), ("held_out", "held-out seeds"))
 
 
-def label(router: str) -> str:
-    """A router's name as readers know it."""
-    return LABELS.get(router, router if len(router) <= 20 else f"{router[:19]}…")
+def generic(run: Run) -> tuple[Plot | Absent, Plot | Absent, Plot | Absent]:
+    """The plots of every problem's run."""
+    return contestants(run), pairs(run), progress(run)
 
 
-def colour(router: str) -> str:
-    """The colour of a router: its own for final and LLQ, one for all others."""
-    return COLOURS[router if router in ("final", "llq") else "other"]
+def colour(run: Run, name: str) -> str:
+    """The colour of a contestant: its own for final and yardstick, one for all others."""
+    roles = {"final": "final", run.yardstick: "yardstick"}
+    return COLOURS[roles.get(name, "other")]
 
 
-def routers(run: Run) -> Plot | Absent:
-    """Mean and interval of every router, on evaluation and on held-out seeds."""
-    name, title = "routers", "Routers compared"
+def contestants(run: Run) -> Plot | Absent:
+    """Mean and interval of every contestant, on evaluation and on held-out seeds."""
+    objective = run.objective
+    name, title = f"{run.noun}s", f"{run.presentation.title}s compared"
     measured = {
-        router: {
+        contestant: {
             group: (mean, interval(value, group, "interval"))
             for group, _ in GROUPS
-            if (mean := number(value, group, "mean_response_time")) is not None
+            if (mean := run.mean(contestant, group)) is not None
         }
-        for router, value in run.routers().items()
+        for contestant, value in run.contestants().items()
     }
-    rows = [(router, groups) for router, groups in measured.items() if groups]
+    rows = [(contestant, groups) for contestant, groups in measured.items() if groups]
     if not rows:
-        return Absent(name, title, "no router's mean response time is recorded")
+        return Absent(name, title, f"no {run.noun}'s {objective.words} is recorded")
     rows.sort(key=lambda row: -max(mean for mean, _ in row[1].values()))
 
     def draw(figure: "Figure", _narrow: bool) -> None:
         axes = figure.subplots()
-        for row, (router, groups) in enumerate(reversed(rows)):
+        for row, (contestant, groups) in enumerate(reversed(rows)):
             for offset, (group, _), shape, face in zip(
-                (0.13, -0.13), GROUPS, "oD", (colour(router), COLOURS["paper"]), strict=True
+                (0.13, -0.13),
+                GROUPS,
+                "oD",
+                (colour(run, contestant), COLOURS["paper"]),
+                strict=True,
             ):
                 if group not in groups:
                     continue
@@ -63,7 +61,7 @@ def routers(run: Run) -> Plot | Absent:
                     [row + offset],
                     xerr=None if bounds is None else [[mean - bounds[0]], [bounds[1] - mean]],
                     fmt=shape,
-                    color=colour(router),
+                    color=colour(run, contestant),
                     markerfacecolor=face,
                     markersize=7 if shape == "o" else 6,
                     capsize=3,
@@ -74,18 +72,21 @@ def routers(run: Run) -> Plot | Absent:
             for shape, face in (("o", COLOURS["ink"]), ("D", COLOURS["paper"]))
         ]
         legend(figure, handles, [words for _, words in GROUPS], columns=2)
-        axes.set_yticks(range(len(rows)), [label(router) for router, _ in reversed(rows)])
+        axes.set_yticks(
+            range(len(rows)), [run.label(contestant) for contestant, _ in reversed(rows)]
+        )
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel(RESPONSE_TIME)
+        axes.set_xlabel(_axis(run))
 
     height = 1.3 + 0.42 * len(rows)
     return Plot(
         name,
         title,
-        "Mean response time over seeds with its 90 % bootstrap interval; lower is better.",
-        "Mean response time. " + "; ".join(_spoken(router, groups) for router, groups in rows),
+        f"{units.first_upper(objective.words)} over seeds with its 90 % bootstrap interval; "
+        "lower is better.",
+        f"{units.first_upper(objective.words)}. " + "; ".join(_spoken(run, *row) for row in rows),
         draw,
         (height, height + 0.1),
     )
@@ -94,6 +95,7 @@ def routers(run: Run) -> Plot | Absent:
 def progress(run: Run) -> Plot | Absent:
     """Score over evaluations, the best so far as a step line, the baselines as lines."""
     name, title = "progress", "Score over evaluations"
+    unit = run.objective.unit
     scored = [(score, score.mean) for score in run.scores if score.mean is not None]
     full = [(score, mean) for score, mean in scored if score.full]
     part = [(score, mean) for score, mean in scored if not score.full]
@@ -103,10 +105,10 @@ def progress(run: Run) -> Plot | Absent:
         why = "every evaluation failed" if failed else "nothing was evaluated"
         return Absent(name, title, why)
     lines = {
-        router: mean
-        for router, value in run.routers().items()
-        if router != "final" and router != "stub"
-        if (mean := number(value, "evaluation", "mean_response_time")) is not None
+        contestant: mean
+        for contestant in run.contestants()
+        if contestant not in ("final", "stub")
+        if (mean := run.mean(contestant, "evaluation")) is not None
     }
     # Hopeless candidates would squeeze the rest: what lies above is marked at the edge.
     top = 1.15 * max([*lines.values(), *(mean for _, mean in best)] or [m for _, m in scored])
@@ -144,21 +146,23 @@ def progress(run: Run) -> Plot | Absent:
         mark(above, [0.985 * top] * len(above), "above the scale", marker="^", color=muted,
              markersize=size)  # fmt: skip
         mark(failed, [0.02 * top] * len(failed), "failed", marker="x", color=ink, markersize=size)
-        for (router, mean), dash in zip(
+        for (contestant, mean), dash in zip(
             sorted(lines.items(), key=lambda line: line[1]), _dashes(), strict=False
         ):
-            emphasis = 1.8 if router == "llq" else 1.2
-            axes.axhline(mean, color=colour(router), linestyle=dash, linewidth=emphasis, zorder=2)
+            emphasis = 1.8 if contestant == run.yardstick else 1.2
+            axes.axhline(
+                mean, color=colour(run, contestant), linestyle=dash, linewidth=emphasis, zorder=2
+            )
         axes.set_ylim(0, top)
         axes.set_xlim(min(0.5, 1 - 0.02 * last), last + max(0.5, 0.02 * last))
         axes.xaxis.set_major_locator(MaxNLocator(5 if narrow else 10, integer=True))
         axes.grid(visible=False, axis="x")
-        _right_labels(axes, lines, narrow)
+        _right_labels(axes, run, lines, narrow)
         legend(figure, handles, words, columns=2 if narrow else 5)
         axes.set_xlabel("evaluation number")
-        axes.set_ylabel(RESPONSE_TIME)
+        axes.set_ylabel(_axis(run))
 
-    reached = f" The best full evaluation reached {best[-1][1]:.1f} s." if best else ""
+    reached = f" The best full evaluation reached {best[-1][1]:.1f} {unit}." if best else ""
     return Plot(
         name,
         title,
@@ -166,7 +170,9 @@ def progress(run: Run) -> Plot | Absent:
         "intervals. Narrowed evaluations used fewer seeds or a shorter time and cannot be compared "
         "with the lines.",
         f"{len(full)} full, {len(part)} narrowed and {len(failed)} failed evaluations.{reached} "
-        + "; ".join(f"{label(router)} {mean:.1f} s" for router, mean in lines.items()),
+        + "; ".join(
+            f"{run.label(contestant)} {mean:.1f} {unit}" for contestant, mean in lines.items()
+        ),
         draw,
         (4.4, 4.0),
     )
@@ -174,17 +180,19 @@ def progress(run: Run) -> Plot | Absent:
 
 def pairs(run: Run) -> Plot | Absent:
     """Final against LLQ seed by seed, on evaluation and on held-out seeds."""
-    name, title = "seeds", "Final router against LLQ, seed by seed"
+    final_label, label = run.label("final"), run.label(run.yardstick)
+    name, title = "seeds", f"{units.first_upper(final_label)} against {label}, seed by seed"
     groups: list[tuple[str, list[tuple[int, float, float]]]] = []
     for group, words in GROUPS:
-        llq = per_seed(at(run.results, "baselines", "llq", group))
+        other = per_seed(at(run.results, "baselines", run.yardstick, group))
         final = per_seed(at(run.results, "final", group))
-        paired = [(seed, llq[seed], final[seed]) for seed in sorted(llq.keys() & final.keys())]
+        paired = [(seed, other[seed], final[seed]) for seed in sorted(other.keys() & final.keys())]
         if paired:
             groups.append((words, paired))
     if not groups:
-        return Absent(name, title, "the final router and LLQ are not both measured on any seed")
-    top = 1.06 * max(max(llq, final) for _, paired in groups for _, llq, final in paired)
+        why = f"the {final_label} and {label} are not both measured on any seed"
+        return Absent(name, title, why)
+    top = 1.06 * max(max(pair) for _, paired in groups for _, *pair in paired)
 
     def draw(figure: "Figure", narrow: bool) -> None:
         panels = figure.subplots(
@@ -195,12 +203,12 @@ def pairs(run: Run) -> Plot | Absent:
         ).flatten()
         for axes, (words, paired) in zip(panels, groups, strict=True):
             places = range(len(paired))
-            for place, (_, llq, final) in zip(places, paired, strict=True):
-                axes.plot([place, place], [llq, final], color=COLOURS["grid"], linewidth=4)
-            axes.plot(places, [llq for _, llq, _ in paired], "s", color=COLOURS["llq"],
-                      markersize=6.5, label="LLQ")  # fmt: skip
+            for place, (_, other, final) in zip(places, paired, strict=True):
+                axes.plot([place, place], [other, final], color=COLOURS["grid"], linewidth=4)
+            axes.plot(places, [other for _, other, _ in paired], "s", color=COLOURS["yardstick"],
+                      markersize=6.5, label=label)  # fmt: skip
             axes.plot(places, [final for *_, final in paired], "o", color=COLOURS["final"],
-                      markersize=7, label="final router")  # fmt: skip
+                      markersize=7, label=final_label)  # fmt: skip
             labels = [str(seed) for seed, *_ in paired]
             axes.set_xticks(places, labels, rotation=90 if len("".join(labels)) > 30 else 0)
             axes.tick_params(axis="x", labelsize=9 if len(paired) <= 12 else 7)
@@ -209,17 +217,17 @@ def pairs(run: Run) -> Plot | Absent:
             axes.set_title(f"{words}: final wins {_wins(paired)} of {len(paired)}")
             axes.set_xlabel("seed")
             if narrow or axes is panels[0]:
-                axes.set_ylabel("response time (s)" if narrow else RESPONSE_TIME)
+                axes.set_ylabel(_axis(run))
         handles, names = panels[0].get_legend_handles_labels()
         legend(figure, handles, names, columns=2)
 
     return Plot(
         name,
         title,
-        "Both routers serve the same requests on a seed. The agents never see the held-out seeds.",
+        "Both get the same work on a seed. The agents never see the held-out seeds.",
         "; ".join(
-            f"On {words} the final router has the lower mean response time on {_wins(paired)} of "
-            f"{len(paired)}"
+            f"On {words} the {final_label} has the lower {run.objective.words} on "
+            f"{_wins(paired)} of {len(paired)}"
             for words, paired in groups
         ),
         draw,
@@ -228,34 +236,42 @@ def pairs(run: Run) -> Plot | Absent:
 
 
 def _wins(paired: Sequence[tuple[int, float, float]]) -> int:
-    return sum(final < llq for _, llq, final in paired)
+    return sum(final < other for _, other, final in paired)
 
 
-def _spoken(router: str, groups: Mapping[str, tuple[float, tuple[float, float] | None]]) -> str:
+def _spoken(
+    run: Run, name: str, groups: Mapping[str, tuple[float, tuple[float, float] | None]]
+) -> str:
+    unit = run.objective.unit
     parts = [
-        f"{units.seconds(groups[group][0])} on {words}"
+        f"{units.measure(groups[group][0], unit)} on {words}"
         for group, words in GROUPS
         if group in groups
     ]
-    return f"{label(router)}: {', '.join(parts)}"
+    return f"{run.label(name)}: {', '.join(parts)}"
+
+
+def _axis(run: Run) -> str:
+    return f"{run.objective.words} ({run.objective.unit})"
 
 
 def _dashes() -> list[Any]:
     return ["--", (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (3, 1.5)), (0, (1, 3)), (0, (8, 3))]
 
 
-def _right_labels(axes: "Axes", lines: Mapping[str, float], narrow: bool) -> None:
+def _right_labels(axes: "Axes", run: Run, lines: Mapping[str, float], narrow: bool) -> None:
     """Name the horizontal lines at the right edge, pushed apart where they would overlap."""
+    unit = run.objective.unit
     low, high = axes.get_ylim()
     gap = (0.075 if narrow else 0.06) * (high - low)
     placed = low - gap
-    for router, mean in sorted(lines.items(), key=lambda line: line[1]):
+    for contestant, mean in sorted(lines.items(), key=lambda line: line[1]):
         placed = max(mean, placed + gap)
         axes.annotate(
-            label(router) if narrow else f"{label(router)} {mean:.1f} s",
+            run.label(contestant) if narrow else f"{run.label(contestant)} {mean:.1f} {unit}",
             (1.01, placed),
             xycoords=("axes fraction", "data"),
-            color=colour(router),
+            color=colour(run, contestant),
             va="center",
             fontsize=9 if narrow else 9.5,
             annotation_clip=False,

@@ -1,11 +1,12 @@
 """What a run shows, in one sentence and a few flags, from its verification."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from openglia.report import units
-from openglia.report.data import Run, at, interval, number, text
-from openglia.runs import judgement
+from openglia.presenting import units
+from openglia.presenting.tolerant import at, interval, items, number, text
+from openglia.report.data import Run
 
 Tone = Literal["good", "warning", "bad", "plain"]
 
@@ -36,101 +37,101 @@ def status(run: Run) -> Flag:
 def flags(run: Run) -> list[Flag]:
     """What a reader must know before believing the figures; empty if there is nothing."""
     found = []
-    if at(run.results, "verification", "no_gain") is True:
-        words = judgement.no_gain_words(at(run.results, "verification"))
-        found.append(
-            Flag(
-                "warning",
-                "no gain shown",
-                f"{words[0].upper()}{words[1:]}.",
-            )
+    checked = at(run.results, "verification")
+    if at(checked, "no_gain") is True:
+        words = units.first_upper(no_gain_words(checked))
+        found.append(Flag("warning", "no gain shown", f"{words}."))
+    if at(checked, "overfitting") is True:
+        words = (
+            "The gain on the held-out seeds is less than 80 % of the gain on the evaluation seeds "
+            f"({units.percent(gain(run, 'held_out'))} against "
+            f"{units.percent(gain(run, 'evaluation'))})."
         )
-    if at(run.results, "verification", "overfitting") is True:
-        found.append(
-            Flag(
-                "warning",
-                "overfitting",
-                "The gain on the held-out seeds is less than 80 % of the gain on the evaluation "
-                f"seeds ({units.percent(gain(run, 'held_out'))} against "
-                f"{units.percent(gain(run, 'evaluation'))}).",
-            )
-        )
-    if at(run.results, "verification", "deterministic") is False:
-        found.append(
-            Flag(
-                "warning", "not deterministic", "The final router scored differently when repeated."
-            )
-        )
+        found.append(Flag("warning", "overfitting", words))
+    if at(checked, "deterministic") is False:
+        words = f"The final {run.noun} scored differently when repeated."
+        found.append(Flag("warning", "not deterministic", words))
     if at(run.results, "integrity", "ok") is False:
-        found.append(
-            Flag("bad", "integrity", "An integrity check failed: the figures cannot be trusted.")
-        )
+        words = "An integrity check failed: the figures cannot be trusted."
+        found.append(Flag("bad", "integrity", words))
     return found
 
 
+def no_gain_words(checked: Mapping[str, Any]) -> str:
+    """Why no gain is shown; runs of earlier versions compared unpaired intervals."""
+    if checked.get("ratio_held_out") is None:
+        return "the intervals of both means on held-out seeds overlap"
+    what = "ratio itself" if checked.get("ratio_interval") is None else "ratio's interval"
+    return f"on held-out seeds the {what} reaches 1"
+
+
+def no_interval_words(seeds: float | None) -> str:
+    """Why there is no interval."""
+    if seeds == 1:
+        return "one held-out seed only: there is no interval"
+    return "no interval is defined"
+
+
 def gain(run: Run, group: str) -> float | None:
-    """1 - mean(final) / mean(LLQ) on ``evaluation`` or ``held_out`` seeds."""
+    """1 - mean(final) / mean(yardstick) on ``evaluation`` or ``held_out`` seeds."""
     stated = number(run.results, "verification", f"gain_{group}")
     if stated is not None:
         return stated
-    ratio = ratio_to_llq(run, group)
+    ratio = ratio_to_yardstick(run, group)
     return None if ratio is None else 1 - ratio
 
 
-def ratio_to_llq(run: Run, group: str, router: str = "final") -> float | None:
-    """Mean response time relative to LLQ's on the same seeds; None if either is missing."""
-    routers = run.routers()
-    mean = number(routers.get(router), group, "mean_response_time")
-    llq = number(routers.get("llq"), group, "mean_response_time")
-    return None if mean is None or not llq else mean / llq
+def ratio_to_yardstick(run: Run, group: str, name: str = "final") -> float | None:
+    """The mean relative to the yardstick's on the same seeds; None if either is missing."""
+    mean, yardstick = run.mean(name, group), run.mean(run.yardstick, group)
+    return None if mean is None or not yardstick else mean / yardstick
 
 
 def paired_ratio(run: Run) -> tuple[float, str] | None:
-    """Final over LLQ on held-out seeds, seed by seed, and its interval; None in older runs."""
-    ratio = number(run.results, "verification", "ratio_held_out")
+    """Final over yardstick on held-out seeds, seed by seed, and its interval; old runs: None."""
+    checked = at(run.results, "verification")
+    ratio = number(checked, "ratio_held_out")
     if ratio is None:
         return None
-    bounds = interval(run.results, "verification", "ratio_interval")
-    if bounds is not None:
+    if (bounds := interval(checked, "ratio_interval")) is not None:
         return ratio, f"90 % interval {units.ratio(bounds[0])} to {units.ratio(bounds[1])}"
-    return ratio, judgement.no_interval_words(number(run.results, "verification", "ratio_seeds"))
+    return ratio, no_interval_words(number(checked, "ratio_seeds"))
 
 
 def worse(run: Run) -> list[Flag]:
-    """The figures that are higher than LLQ's on the held-out seeds.
+    """The figures that are higher than the yardstick's on the held-out seeds.
 
-    They are no flags: what is said of the mean response time holds all the same.
+    They are no flags: what is said of the objective holds all the same.
     """
-    entries = at(run.results, "verification", "worse")
     found = []
-    for entry in entries if isinstance(entries, list) else []:
+    for entry in items(run.results, "verification", "worse"):
         if (line := text(entry, "line")) is not None:
-            clear = at(entry, "clear") is True
             name = (text(entry, "figure") or "figure").replace("_", " ")
-            found.append(Flag("warning" if clear else "plain", f"{name} worse", line))
+            tone: Tone = "warning" if at(entry, "clear") is True else "plain"
+            found.append(Flag(tone, f"{name} worse", line))
     return found
 
 
 def headline(run: Run) -> str:
     """One sentence: what the run found."""
+    label = run.label(run.yardstick)
     held_out, evaluated = gain(run, "held_out"), gain(run, "evaluation")
-    if held_out is None and evaluated is None:
-        return "No router was verified against LLQ in this run."
     measured = held_out if held_out is not None else evaluated
-    assert measured is not None
-    where = "requests it had never seen" if held_out is not None else "the evaluation seeds"
-    verb = "lowers" if measured >= 0 else "raises"
+    if measured is None:
+        return f"No {run.noun} was verified against {label} in this run."
     if (paired := paired_ratio(run)) is not None:
         ratio, spread = paired
         evaluation = "" if evaluated is None else f"; {_change(evaluated)} on the evaluation seeds"
         return (
-            f"On requests it had never seen the discovered router's mean response time is "
-            f"{units.ratio(ratio)} of LLQ's seed by seed ({spread}), {_change(measured)} over all "
-            f"seeds{evaluation}."
+            f"On seeds it had never seen the discovered {run.noun}'s {run.objective.words} is "
+            f"{units.ratio(ratio)} of {label}'s seed by seed ({spread}), {_change(measured)} over "
+            f"all seeds{evaluation}."
         )
+    verb = "lowers" if measured >= 0 else "raises"
+    where = "seeds it had never seen" if held_out is not None else "the evaluation seeds"
     sentence = (
-        f"The discovered router {verb} the mean response time by {abs(measured):.0%} against LLQ "
-        f"on {where}"
+        f"The discovered {run.noun} {verb} the {run.objective.words} by {abs(measured):.0%} "
+        f"against {label} on {where}"
     )
     if held_out is not None and evaluated is not None:
         return f"{sentence} ({_change(evaluated)} on the evaluation seeds)."

@@ -12,6 +12,8 @@ from openglia import interrupts
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_atomically
 from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.presentation import RoutingPresentation
+from openglia.report.verdict import no_gain_words
 from openglia.runs import judgement, provenance, solution, verification
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record
@@ -144,7 +146,7 @@ def _verify(folder: RunFolder, results: Results, benchmark: Benchmark, say: Say)
 def _warn_of_verdict(results: Results) -> None:
     checked = results["verification"]
     if checked["no_gain"]:
-        warn(results, f"no gain is shown: {judgement.no_gain_words(checked)}")
+        warn(results, f"no gain is shown: {no_gain_words(checked)}")
     if checked["overfitting"]:
         warn(
             results,
@@ -178,7 +180,7 @@ def _plots(folder: RunFolder, results: Results) -> list[str]:
     try:
         from openglia.report import draw_plots
 
-        return draw_plots(folder.path)
+        return draw_plots(folder.path, RoutingPresentation())
     except Exception as error:
         warn(results, f"the plots could not be drawn: {_one_line(error)}")
         return []
@@ -189,7 +191,7 @@ def _report(folder: RunFolder, results: Results, say: Say) -> Path | None:
         from openglia import report
 
         begun = time.monotonic()
-        path = report.write(folder.path, images=False)
+        path = report.write(folder.path, RoutingPresentation(), images=False)
         results["timings"]["report"] = round(time.monotonic() - begun, 3)
     except Exception as error:
         warn(results, f"the report could not be written: {_one_line(error)}")

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from openglia.report.verdict import no_interval_words
+
 OVERFITTING_SHARE = 0.8  # of the gain on the evaluation seeds
 
 # Lower is better in all of them. The time in the global queue is not among them: it is a part of
@@ -90,21 +92,6 @@ def ratio_words(checked: Mapping[str, Any]) -> str:
         over = "" if seeds is None else f", {seeds} seeds"
         return f"{ratio:.3f} (90 % interval {interval[0]:.3f} to {interval[1]:.3f}{over})"
     return f"{ratio:.3f} ({no_interval_words(seeds)})"
-
-
-def no_interval_words(seeds: float | None) -> str:
-    """Why there is no interval."""
-    if seeds == 1:
-        return "one held-out seed only: there is no interval"
-    return "no interval is defined"
-
-
-def no_gain_words(checked: Mapping[str, Any]) -> str:
-    """Why no gain is shown; runs of earlier versions compared unpaired intervals."""
-    if checked.get("ratio_held_out") is None:
-        return "the intervals of the final router and LLQ on held-out seeds overlap"
-    what = "ratio itself" if checked.get("ratio_interval") is None else "ratio's interval"
-    return f"on held-out seeds the {what} reaches 1"
 
 
 def lines(checked: Mapping[str, Any]) -> list[str]:

@@ -14,8 +14,9 @@ from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.length_copies import adopt, copy_along
-from openglia.problems.routing.benchmark.loading import available, load_benchmark, resolved, to_yaml
+from openglia.problems.routing.benchmark.length_copies import copy_along
+from openglia.problems.routing.benchmark.loading import available, load_benchmark, to_yaml
+from openglia.problems.routing.benchmark.recorded import restore as restore
 from openglia.runs.folder import RunFolder
 
 
@@ -33,28 +34,6 @@ def keep(folder: RunFolder, benchmark: Benchmark) -> None:
         raise OpenGliaError(
             f"{folder.benchmark} cannot be written: {error.strerror}; make room"
         ) from None
-
-
-def restore(folder: Path, results: Mapping[str, Any]) -> Benchmark:
-    """The benchmark as the run was scored on it.
-
-    Raises:
-        OpenGliaError: neither the run's folder nor this checkout has it.
-    """
-    recorded = results["benchmark"]
-    definition = recorded.get("definition")
-    if not isinstance(definition, Mapping) or "workload" not in definition:
-        benchmark = load_benchmark(recorded["name"])  # a run of an early version
-    else:
-        benchmark = resolved({**definition, "name": recorded["name"]}, folder / "results.json")
-    if benchmark.hash != recorded["hash"]:
-        raise OpenGliaError(
-            f"the benchmark {benchmark.name} is not the one that the run was scored on (its hash "
-            f"is {benchmark.hash}, the run's {recorded['hash']}): results.json was changed, or "
-            f"this version draws other requests; use the version that the run names"
-        )
-    adopt(benchmark.workload, folder)
-    return benchmark
 
 
 def remark(results: Mapping[str, Any], benchmark: Benchmark) -> str | None:

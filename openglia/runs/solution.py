@@ -7,6 +7,7 @@ from typing import Any
 from openglia import paths
 from openglia.problems.routing.benchmark.tables import comparison_table, markdown
 from openglia.quantities import spelled
+from openglia.report.verdict import no_gain_words
 from openglia.runs import judgement
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import on_evaluation_seeds, on_held_out_seeds
@@ -54,7 +55,7 @@ def verdict(results: Mapping[str, Any]) -> str:
     else:
         words.append(f"verified on held-out seeds: {_headline(checked)}")
         if checked["no_gain"]:
-            words.append(f"NO GAIN SHOWN: {judgement.no_gain_words(checked)}")
+            words.append(f"NO GAIN SHOWN: {no_gain_words(checked)}")
         if checked["overfitting"]:
             words.append("OVERFITTING: less than 80 % of the gain holds on held-out seeds")
         if checked["deterministic"] is False:

@@ -64,7 +64,7 @@ def replayed(work: simulation.Simulations, **options: object) -> simulation.Fail
     return None
 
 
-def small_report(folder: Path, **_: object) -> Path:
+def small_report(folder: Path, *_: object, **__: object) -> Path:
     """The real one draws for seconds."""
     files.write_atomically(folder / "report.html", "<html></html>\n")
     return folder / "report.html"
@@ -153,7 +153,7 @@ def child(order: dict) -> int:
     os.setsid()
     if order.get("replay", True):
         evaluation.simulate = replayed
-        openglia.report.draw_plots = lambda folder, **_: []
+        openglia.report.draw_plots = lambda *_, **__: []
         openglia.report.write = small_report
     plant(order.get("fault", ""))
     try:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from openglia.report import data
-from openglia.report.measured import NotMeasured
+from openglia.presenting.presentation import RunData
+from openglia.problems.routing.presentation.measured import NotMeasured
 
 SEEDS = list(range(10))
 HELD_OUT = list(range(100, 110))
@@ -222,19 +222,19 @@ def folders(tmp_path: Path) -> Folder:
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in for simulating one seed again, which other tests cover."""
 
-    def measure(run: data.Run) -> dict[str, Any]:
+    def measure(run: RunData) -> dict[str, Any]:
         if run.final_source is None:
             raise NotMeasured("there is no final_scheduler.py")
         return measured(random.Random(2), {})
 
-    monkeypatch.setattr("openglia.report.measured.measure", measure)
+    monkeypatch.setattr("openglia.problems.routing.presentation.measured.measure", measure)
 
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the drawing out, which costs seconds, where a test is not about plots."""
-    monkeypatch.setattr("openglia.report.parts.inline_svg", lambda plot: None)
-    monkeypatch.setattr("openglia.report.drawing.png", lambda plot: b"\x89PNG")
+    monkeypatch.setattr("openglia.report.rendering.inline_svg", lambda plot: "")
+    monkeypatch.setattr("openglia.report.png", lambda plot: b"\x89PNG")
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from openglia.report import measured
+from openglia.problems.routing.presentation import RoutingPresentation, measured
 from openglia.report.data import read
+
+ROUTING = RoutingPresentation()
 
 
 def test_requests_are_summed_up(output_dir):
@@ -43,7 +45,7 @@ def test_seed_is_simulated_once_and_kept(folders, monkeypatch):
     smoke = load_benchmark("smoke")
     folders.change(folder, benchmark={"name": "smoke", "hash": smoke.hash}, baselines=None)
     (folder / "final_scheduler.py").write_text(STUB.read_text())
-    first = measured.measure(read(folder))
+    first = measured.measure(read(folder, ROUTING))
     assert first["seed"] == smoke.seeds[0]
     for router in first["routers"].values():
         assert router["requests"] > 10
@@ -54,13 +56,13 @@ def test_seed_is_simulated_once_and_kept(folders, monkeypatch):
         raise AssertionError("simulated although nothing changed")
 
     monkeypatch.setattr(measured, "_simulate", again)
-    assert measured.measure(read(folder)) == json.loads(json.dumps(first))
+    assert measured.measure(read(folder, ROUTING)) == json.loads(json.dumps(first))
     (folder / "final_scheduler.py").write_text(STUB.read_text() + "# changed\n")
     with pytest.raises(AssertionError, match="simulated although"):
-        measured.measure(read(folder))
+        measured.measure(read(folder, ROUTING))
 
 
 def test_changed_benchmark_is_not_drawn(folders):
     folder = folders.make(count=3)  # its hash is made up
     with pytest.raises(measured.NotMeasured, match="not the one that the run was scored on"):
-        measured.measure(read(folder))
+        measured.measure(read(folder, ROUTING))

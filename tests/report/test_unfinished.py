@@ -5,10 +5,12 @@ import json
 import pytest
 
 from openglia import report
+from openglia.problems.routing.presentation import RoutingPresentation
 from openglia.report import conversation
 from openglia.runs import solution
 from openglia.runs.folder import RunFolder
 
+ROUTING = RoutingPresentation()
 EMPTY_HISTORY = json.dumps({"messages": []})
 
 
@@ -128,10 +130,10 @@ SHAPES = (
 def test_every_shape_of_a_run_has_a_page_and_a_row(folders, simulated, undrawn, shape):
     folder = folders.make(count=6)
     shape(folders, folder)
-    text = report.write(folder).read_text()
+    text = report.write(folder, ROUTING).read_text()
     assert folder.name in text
     assert text.rstrip().endswith("</html>")
-    index = report.write_index(folder.parent).read_text()
+    index = report.write_index(folder.parent, ROUTING).read_text()
     assert folder.name in index
     results = {"outcome": None, "account": "", **json.loads((folder / "results.json").read_text())}
     told = solution.render(RunFolder(folder), results)
@@ -144,8 +146,8 @@ def test_results_that_are_half_written_have_a_page(folders, simulated, undrawn):
     whole = (folder / "results.json").read_text()
     for size in (0, 1, len(whole) // 2, len(whole) - 1):
         (folder / "results.json").write_text(whole[:size])
-        assert "results.json cannot be read" in report.write(folder).read_text()
-        assert folder.name in report.write_index(folder.parent).read_text()
+        assert "results.json cannot be read" in report.write(folder, ROUTING).read_text()
+        assert folder.name in report.write_index(folder.parent, ROUTING).read_text()
 
 
 def test_an_empty_history_is_no_conversation(tmp_path):

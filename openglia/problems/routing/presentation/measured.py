@@ -14,7 +14,11 @@ from typing import Any
 
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_json
-from openglia.report.data import Run, at, per_seed, text
+from openglia.presenting.presentation import RunData
+from openglia.presenting.tolerant import at, per_seed, text
+from openglia.problems.routing.benchmark import evaluation
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.recorded import restore
 
 FORMAT = 1
 SAMPLES = 240  # points in time over the benchmark's duration
@@ -26,7 +30,7 @@ class NotMeasured(Exception):  # noqa: N818 - an expected ending, said to the re
     """Why there is nothing to draw; one line."""
 
 
-def measure(run: Run) -> Mapping[str, Any]:
+def measure(run: RunData) -> Mapping[str, Any]:
     """Quantiles and time series of the final router and LLQ.
 
     Returns:
@@ -83,10 +87,8 @@ def _kept(path: Path) -> Any:
         return None
 
 
-def _benchmark(run: Run) -> Any:
+def _benchmark(run: RunData) -> Benchmark:
     """The benchmark that the run was scored on."""
-    from openglia.runs.scored_on import restore
-
     if not all(text(run.results, "benchmark", key) for key in ("name", "hash")):
         raise NotMeasured("results.json does not name the benchmark")
     try:
@@ -95,9 +97,7 @@ def _benchmark(run: Run) -> Any:
         raise NotMeasured(str(error)) from error
 
 
-def _simulate(scheduler: str, benchmark: Any, seed: int, folder: Path) -> dict[str, Any]:
-    from openglia.problems.routing.benchmark import evaluation
-
+def _simulate(scheduler: str, benchmark: Benchmark, seed: int, folder: Path) -> dict[str, Any]:
     try:
         outcome = evaluation.measure(
             scheduler,

@@ -10,10 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
-
-from openglia.report.markup import Html, element
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +25,7 @@ COLOURS = {
     "grid": "#dde3ea",
     "paper": "#ffffff",
     "final": "#0068a5",
-    "llq": "#b84a00",
+    "yardstick": "#b84a00",
     "other": "#6b7681",
 }
 
@@ -65,9 +64,9 @@ def png(plot: Plot) -> bytes:
     return stream.getvalue()
 
 
-def inline_svg(plot: Plot) -> Html:
+def inline_svg(plot: Plot) -> str:
     """Both drawings as SVG elements of class ``wide`` and ``narrow``; the style sheet picks one."""
-    return Html(_svg(plot, narrow=False) + _svg(plot, narrow=True))
+    return _svg(plot, narrow=False) + _svg(plot, narrow=True)
 
 
 def legend(figure: "Figure", handles: Sequence[Any], words: Sequence[str], *, columns: int) -> None:
@@ -84,7 +83,7 @@ def legend(figure: "Figure", handles: Sequence[Any], words: Sequence[str], *, co
     )
 
 
-def _svg(plot: Plot, *, narrow: bool) -> Html:
+def _svg(plot: Plot, *, narrow: bool) -> str:
     variant = "narrow" if narrow else "wide"
     with _style(f"{plot.name}-{variant}"):
         figure = _drawn(plot, narrow=narrow)
@@ -104,14 +103,9 @@ def _svg(plot: Plot, *, narrow: bool) -> Html:
     inner = re.sub(r'\bid="', f'id="{prefix}', inner)
     inner = re.sub(r'href="#', f'href="#{prefix}', inner)
     inner = re.sub(r"url\(#", f"url(#{prefix}", inner)
-    return element(
-        "svg",
-        Html(inner),
-        class_=f"plot {variant}",
-        viewBox=box.group(1) if box else None,
-        role="img",
-        aria_label=plot.alt,
-    )
+    view = f' viewBox="{box.group(1)}"' if box else ""
+    label = f' role="img" aria-label="{escape(plot.alt)}"'
+    return f'<svg class="plot {variant}"{view}{label}>{inner}</svg>'
 
 
 def _drawn(plot: Plot, *, narrow: bool) -> "Figure":

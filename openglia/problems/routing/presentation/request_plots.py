@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from openglia.report.drawing import Plot, legend
-from openglia.report.measured import ROUTERS
-from openglia.report.plots import colour, label
+from openglia.presenting.drawing import COLOURS, Plot, legend
+from openglia.problems.routing.presentation.measured import ROUTERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LABELS = {"final": "final router", "llq": "LLQ"}
+COLOUR = {"final": COLOURS["final"], "llq": COLOURS["yardstick"]}
 DASHES = {"final": "-", "llq": (0, (4, 1.5))}
 SHARES = (0, 0.25, 0.5, 0.75, 0.9, 1)
 SERIES = (
@@ -31,8 +32,8 @@ def distribution(measured: Mapping[str, Any]) -> Plot:
             times = routers[name]["quantiles"]
             shares = [step / (len(times) - 1) for step in range(len(times))]
             axes.step(
-                times, shares, where="post", color=colour(name), linestyle=DASHES[name],
-                label=f"{label(name)} (mean {routers[name]['mean']:.1f} s)",
+                times, shares, where="post", color=COLOUR[name], linestyle=DASHES[name],
+                label=f"{LABELS[name]} (mean {routers[name]['mean']:.1f} s)",
             )  # fmt: skip
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -53,7 +54,7 @@ def distribution(measured: Mapping[str, Any]) -> Plot:
         "answered within a time; further left is better. Simulated again for this report on the "
         "evaluation seed on which LLQ's mean is the median.",
         "; ".join(
-            f"{label(name)}: half of the requests within {at_share(name, 0.5)}, 90 % within "
+            f"{LABELS[name]}: half of the requests within {at_share(name, 0.5)}, 90 % within "
             f"{at_share(name, 0.9)}, 99 % within {at_share(name, 0.99)}"
             for name in ("final", "llq")
         ),
@@ -74,11 +75,11 @@ def timeline(measured: Mapping[str, Any]) -> Plot:
                 if key == "kv_mean":
                     low, high = ([scale * v for v in series[k]] for k in ("kv_min", "kv_max"))
                     axes.fill_between(
-                        series["time"], low, high, color=colour(name), alpha=0.18, linewidth=0
+                        series["time"], low, high, color=COLOUR[name], alpha=0.18, linewidth=0
                     )
                 axes.plot(
-                    series["time"], [scale * value for value in series[key]], color=colour(name),
-                    linestyle=DASHES[name], linewidth=1.5, label=label(name),
+                    series["time"], [scale * value for value in series[key]], color=COLOUR[name],
+                    linestyle=DASHES[name], linewidth=1.5, label=LABELS[name],
                 )  # fmt: skip
             axes.set_ylabel(words, fontsize=9 if narrow else 10)
             axes.set_ylim(bottom=0)
@@ -89,7 +90,7 @@ def timeline(measured: Mapping[str, Any]) -> Plot:
         legend(figure, *panels[0].get_legend_handles_labels(), columns=2)
 
     peaks = "; ".join(
-        f"{label(name)}: KV-cache use {_mean(routers[name]['series']['kv_mean']):.0%} on average, "
+        f"{LABELS[name]}: KV-cache use {_mean(routers[name]['series']['kv_mean']):.0%} on average, "
         f"at most {max(routers[name]['series']['router_queue']):.0f} requests held by the router "
         f"and {max(routers[name]['series']['replica_queue']):.0f} waiting at replicas"
         for name in ("final", "llq")

@@ -4,20 +4,20 @@ DASH = "–"
 
 
 def figure(value: float | None) -> str:
-    """A number of seconds without its unit: 24.1."""
+    """A measured number without its unit: 24.1."""
     if value is None:
         return DASH
     digits = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1
     return f"{value:.{digits}f}"
 
 
-def seconds(value: float | None) -> str:
-    """A measured time: 24.1 s."""
-    return DASH if value is None else f"{figure(value)} s"
+def measure(value: float | None, unit: str) -> str:
+    """A measured number: 24.1 s."""
+    return DASH if value is None else f"{figure(value)} {unit}"
 
 
 def span(value: tuple[float, float] | None) -> str:
-    """An interval of times without its unit: 23.0 to 25.2."""
+    """An interval without its unit: 23.0 to 25.2."""
     return DASH if value is None else f"{figure(value[0])} to {figure(value[1])}"
 
 
@@ -60,3 +60,8 @@ def ratio(value: float | None) -> str:
 def count(value: float | None) -> str:
     """A whole number, thousands apart by a thin space."""
     return DASH if value is None else f"{round(value):,}".replace(",", "\u2009")
+
+
+def first_upper(words: str) -> str:
+    """The words at the beginning of a sentence."""
+    return words[:1].upper() + words[1:]
