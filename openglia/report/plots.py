@@ -179,7 +179,7 @@ def progress(run: Run) -> Plot | Absent:
 
 
 def pairs(run: Run) -> Plot | Absent:
-    """Final against LLQ seed by seed, on evaluation and on held-out seeds."""
+    """Final against the yardstick seed by seed, on evaluation and on held-out seeds."""
     final_label, label = run.label("final"), run.label(run.yardstick)
     name, title = "seeds", f"{units.first_upper(final_label)} against {label}, seed by seed"
     groups: list[tuple[str, list[tuple[int, float, float]]]] = []
