@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from openglia import report
 from openglia.commands import report as command
 from openglia.errors import UsageError
 from openglia.presenting import drawing
+from openglia.presenting.presentation import Objective
 from openglia.problems.routing.presentation import RoutingPresentation
 from openglia.report import data, plots, rendering, verdict
 from openglia.runs import solution
@@ -113,6 +115,53 @@ def test_hostile_text_stays_text(folders, simulated):
     (folder / "supervisor.md").write_text(HOSTILE)
     assert_sound(report.write(folder, ROUTING).read_text())
     assert_sound(report.write_index(folder.parent, ROUTING).read_text())
+
+
+def test_templates_know_no_way_around_the_escaping():
+    templates = [path.read_text() for path in Path(rendering.__file__).parent.rglob("*.html")]
+    assert len(templates) >= 5
+    assert not [text for text in templates if re.search(r"\|\s*safe|autoescape", text)]
+
+
+class Sorting:
+    """Another problem's presentation."""
+
+    title = "Sorter"
+    yardstick = "bubble"
+    yardstick_label = "bubble sort"
+    objective = Objective("comparisons", "number of comparisons", "k")
+    labels = {}  # noqa: RUF012
+    columns = (("Swaps", lambda e: f"{e['p50']:.3f} swaps"),)
+    legend = "Counted, not timed."
+    start = None
+
+    def plots(self, run):
+        return [drawing.Absent("swaps", "Swaps", f"{run.folder.name} made none")]
+
+
+def test_another_problem_is_shown_in_its_own_words(folders, undrawn):
+    folder = folders.make(count=12)
+    for name in ("results.json", "evaluations.jsonl"):
+        text = (folder / name).read_text().replace("mean_response_time", "comparisons")
+        (folder / name).write_text(text.replace("llq", "bubble"))
+    for name in ("researcher.json", "supervisor.md", "solution.md", "final_scheduler.py"):
+        (folder / name).write_text("")
+    results = json.loads((folder / "results.json").read_text())
+    text, index = report.write(folder, Sorting()), report.write_index(folder.parent, Sorting())
+    for page in (text, index):
+        shown = html.unescape(page.read_text())
+        assert not re.findall(r"(?i)llq|ttft|response time|\bKV\b|requests|routing", shown)
+        for group in ("evaluation", "held_out"):
+            final, other = (
+                value[group]["comparisons"]
+                for value in (results["final"], results["baselines"]["bubble"])
+            )
+            assert f"{final / other:.3f}" in shown
+    shown = text.read_text()
+    assert "The discovered sorter lowers the number of comparisons by" in shown
+    assert f"{results['final']['held_out']['p50']:.3f} swaps" in shown
+    assert "Counted, not timed." in shown
+    assert f"Not drawn: {folder.name} made none." in shown
 
 
 def _poison(value):
