@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from openglia.problems.space import OfflineTask
+
 
 class Record(Protocol):
     """The harness's own record of evaluations (``openglia.runs.record``)."""
@@ -95,6 +97,7 @@ class Experiment:
     # Told after each call of a model what each agent has used since the start, and the rounds.
     spent: Callable[[Mapping[str, Usage], int], None] | None = None
     say: Callable[[str], None] = _on_the_terminal  # told of provider trouble, line by line
+    offline: OfflineTask | None = None  # what the offline model works on
     seed: int = 0  # of the offline model
     resume: bool = False  # continue with the histories in ``run_dir``
     command_timeout: float = 1800.0  # seconds of wall time of one shell command, below an hour

@@ -15,6 +15,7 @@ from fast_agent.config import Settings
 from fast_agent.llm.provider_types import Provider
 from fast_agent.types import RequestParams
 
+from openglia.discovery import offline
 from openglia.discovery.experiment import Experiment, Patience, Usage
 from openglia.discovery.models import CONFIGURATION_FILES, OFFLINE, SECRETS_FILES, read_settings
 from openglia.discovery.prompts import prompt
@@ -68,9 +69,12 @@ async def start(experiment: Experiment, redactor: Redactor) -> AsyncIterator[Age
             f"fast-agent allows more than 0 and less than {_LONGEST_COMMAND}"
         )
     if experiment.model == OFFLINE:
-        from openglia.discovery import offline
-
-        offline.register(experiment.seed)
+        if experiment.offline is None:
+            raise ProviderSetupError(
+                "this problem gives the offline researcher nothing to search; "
+                "name a language model with --model"
+            )
+        offline.register(experiment.seed, experiment.offline)
     shell = SandboxedShell(
         root=experiment.root,
         sandbox=experiment.sandbox,

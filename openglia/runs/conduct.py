@@ -15,6 +15,7 @@ from openglia.discovery.models import Choice
 from openglia.errors import OpenGliaError
 from openglia.files import exclusive_lock
 from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.family.task import TASK
 from openglia.runs import announcements, beginning, finish, scored_on
 from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import RunFolder
@@ -190,6 +191,7 @@ def _discover(
                 used=before,
                 spent=spending.save,
                 say=say,
+                offline=TASK,
                 seed=options.seed,
                 resume=options.resume is not None,
             )

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from openglia.discovery.offline import policy
-from openglia.discovery.offline.rendering import render
 from openglia.paths import ROOT, STUB
+from openglia.problems.routing.family.policy import ADMISSION, LOAD
+from openglia.problems.routing.family.space import Routers
 from openglia.problems.routing.rules.unused import uncalled_methods
 
 HEAD = """\
@@ -71,8 +71,8 @@ def test_our_own_routers_have_none():
 
 
 def test_the_offline_researchers_routers_have_none():
-    random = Random(3)
-    for admission in policy.ADMISSION.options:
-        for load in policy.LOAD.options:
-            drawn = policy.sample(random, admission=admission, load=load)
-            assert uncalled_methods(render(drawn)) == [], drawn
+    random, space = Random(3), Routers()
+    for admission in ADMISSION.options:
+        for load in LOAD.options:
+            drawn = space.sample(random, admission=admission, load=load)
+            assert uncalled_methods(space.render(drawn)) == [], drawn

@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from openglia.discovery.offline import policy
+from openglia.problems.routing.family import policy
+from openglia.problems.routing.family.space import Routers
 
 FAKE = '''\
 #!{python}
@@ -75,10 +76,11 @@ def make_bench(tmp_path_factory):
 def family():
     """Routers from all over the family: draws, and neighbours of them."""
     random = Random(7)
+    space = Routers()
     drawn = [
-        policy.sample(random, admission=admission, load=load)
+        space.sample(random, admission=admission, load=load)
         for admission in policy.ADMISSION.options
         for load in policy.LOAD.options
         for _ in range(3)
     ]
-    return drawn + [policy.neighbour(parameters, random, 0.2) for parameters in drawn]
+    return drawn + [space.neighbour(parameters, random, 0.2) for parameters in drawn]

@@ -14,6 +14,7 @@ from openglia.discovery.offline.researcher import EVALUATIONS, evaluations_left,
 from openglia.discovery.offline.supervisor import review
 from openglia.discovery.prompts import prompt
 from openglia.discovery.verdict import Verdict, parse
+from openglia.problems.routing.family.task import TASK
 
 
 class Unconfined:
@@ -45,7 +46,7 @@ class BenchRecord:
         )
 
 
-def run(bench, *, seed=1, **limits):
+def run(bench, *, seed=1, task=TASK, **limits):
     run_dir = bench.root / "generated" / "run_1"
     run_dir.mkdir(parents=True)
     return asyncio.run(
@@ -57,6 +58,7 @@ def run(bench, *, seed=1, **limits):
                 model="offline",
                 record=BenchRecord(bench),
                 sandbox=Unconfined(),
+                offline=task,
                 layout=None,
                 environment={"PATH": os.environ["PATH"]},
                 limits=Limits(**limits),
@@ -143,6 +145,12 @@ def test_a_missing_benchmark_is_said(make_bench):
     outcome = run(bench, max_refinements=0)
     assert outcome.status == "limit"
     assert "no result" in outcome.account
+
+
+def test_a_problem_without_a_space_is_said(make_bench):
+    outcome = run(make_bench(), task=None)
+    assert outcome.status == "failed"
+    assert "nothing to search; name a language model with --model" in outcome.reason
 
 
 def test_limits_are_read_from_what_the_loop_says():

@@ -1,10 +1,15 @@
 """The search on a synthetic objective."""
 
+import hashlib
 import math
 
 import pytest
 
 from openglia.discovery.offline.search import Search
+from openglia.problems.routing.family.space import Routers
+from openglia.problems.space import described
+
+SPACE = Routers()
 
 
 def objective(parameters, full):
@@ -24,13 +29,13 @@ def run(search, fail=lambda trial: False):
     asked = []
     while (trial := search.ask()) is not None:
         asked.append(trial)
-        score = None if fail(trial) else objective(trial.parameters, trial.full)
+        score = None if fail(trial) else objective(trial.point, trial.full)
         search.tell(trial, score)
     return asked
 
 
 def test_it_climbs_and_keeps_to_its_budget():
-    search = Search(seed=1, budget=90)
+    search = Search(SPACE, seed=1, budget=90)
     trials = run(search)
     assert len(trials) == 90
     drawn = [m.score for m in search.measurements if m.trial.phase == "explore"]
@@ -39,30 +44,46 @@ def test_it_climbs_and_keeps_to_its_budget():
 
 
 def test_the_same_seed_gives_the_same_search_and_another_does_not():
-    first, second, third = (run(Search(seed=seed, budget=60)) for seed in (4, 4, 5))
+    first, second, third = (run(Search(SPACE, seed=seed, budget=60)) for seed in (4, 4, 5))
     assert first == second
     assert first != third
 
 
+@pytest.mark.parametrize(
+    ("seed", "digest"),
+    [(0, "26d2262162faaa88"), (1, "919771fad1dd8742"), (2, "70fd9037a52a41ae")],
+)
+def test_a_run_of_long_ago_is_repeated_by_its_seed(seed, digest):
+    search = Search(SPACE, seed=seed, budget=60)
+    trials = run(search)
+    search.extend(20)
+    trials += run(search)
+    lines = [
+        f"{trial.full} {trial.phase} {trial.reason}: {described(SPACE.settings(trial.point))}"
+        for trial in trials
+    ]
+    assert hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] == digest
+
+
 def test_no_router_is_measured_twice_at_one_fidelity():
-    search = Search(seed=2, budget=90)
+    search = Search(SPACE, seed=2, budget=90)
     trials = run(search)
     search.extend(40)
     trials += run(search)
-    keys = [(trial.parameters, trial.full) for trial in trials]
+    keys = [(trial.point, trial.full) for trial in trials]
     assert len(set(keys)) == len(keys)
 
 
 def test_only_full_measurements_decide():
-    search = Search(seed=3, budget=60)
+    search = Search(SPACE, seed=3, budget=60)
     run(search)
-    full = {m.trial.parameters: m.score for m in search.measurements if m.trial.full}
+    full = {m.trial.point: m.score for m in search.measurements if m.trial.full}
     assert search.best[0] == min(full.values())
     assert {"explore", "climb", "confirm", "ablate"} == {m.trial.phase for m in search.measurements}
 
 
 def test_a_further_round_goes_on_from_the_best():
-    search = Search(seed=6, budget=40)
+    search = Search(SPACE, seed=6, budget=40)
     run(search)
     before = search.best[0]
     search.extend(60)
@@ -71,10 +92,10 @@ def test_a_further_round_goes_on_from_the_best():
 
 
 def test_failed_evaluations_are_not_scores():
-    search = Search(seed=1, budget=60)
-    run(search, fail=lambda trial: trial.parameters.admission != "cap")
+    search = Search(SPACE, seed=1, budget=60)
+    run(search, fail=lambda trial: trial.point.admission != "cap")
     assert search.best[1].admission == "cap"
-    search = Search(seed=1, budget=60)
+    search = Search(SPACE, seed=1, budget=60)
     run(search, fail=lambda trial: True)
     assert search.best is None
 
@@ -83,7 +104,7 @@ def test_failed_evaluations_are_not_scores():
 def test_any_budget_is_used_to_the_last(fail):
     for budget in range(25):
         for seed in range(3):
-            search = Search(seed=seed, budget=budget)
+            search = Search(SPACE, seed=seed, budget=budget)
             assert len(run(search, fail=lambda trial: fail)) == budget
             search.extend(budget // 2)
             assert len(run(search, fail=lambda trial: fail)) == budget // 2
@@ -91,6 +112,6 @@ def test_any_budget_is_used_to_the_last(fail):
 
 def test_a_tiny_budget_still_finds_a_router():
     for budget in range(1, 6):
-        search = Search(seed=1, budget=budget)
+        search = Search(SPACE, seed=1, budget=budget)
         run(search)
         assert search.best is not None

@@ -17,6 +17,7 @@ from mcp_types import CallToolRequestParams, TextContent
 from openglia.discovery.models import OFFLINE
 from openglia.discovery.offline.researcher import Conversation, Researcher, Step
 from openglia.discovery.offline.supervisor import review
+from openglia.problems.space import OfflineTask
 
 _CONTEXT_WINDOW = 100_000_000  # tokens: it keeps no context, so none overflows
 
@@ -24,11 +25,9 @@ _CONTEXT_WINDOW = 100_000_000  # tokens: it keeps no context, so none overflows
 class OfflineModel(PassthroughLLM):
     """One agent's model. Each agent has an instance of its own, and so a search of its own."""
 
-    seed = 0
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._researcher = Researcher(self.seed)
+    def __init__(self, seed: int, task: OfflineTask, **options: Any) -> None:
+        super().__init__(**options)
+        self._researcher = Researcher(seed, task)
         self._conversation: Conversation | None = None
         self._calls = 0
 
@@ -70,14 +69,13 @@ class OfflineModel(PassthroughLLM):
         )
 
 
-def register_model(seed: int) -> None:
-    """Make ``offline`` known to fast-agent, with the seed of its search."""
+def register_model(seed: int, task: OfflineTask) -> None:
+    """Make ``offline`` known to fast-agent, with the seed of its search and what it searches."""
 
-    class SeededModel(OfflineModel):
-        pass
+    def model(**options: Any) -> OfflineModel:
+        return OfflineModel(seed, task, **options)
 
-    SeededModel.seed = seed
-    ModelFactory.MODEL_SPECIFIC_CLASSES[OFFLINE] = SeededModel
+    ModelFactory.MODEL_SPECIFIC_CLASSES[OFFLINE] = model
     ModelDatabase.register_runtime_model_params(
         OFFLINE,
         ModelParameters(

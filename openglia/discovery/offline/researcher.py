@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from openglia.discovery.experiment import Limits
 from openglia.discovery.offline import shelltalk
 from openglia.discovery.offline.account import Notebook, account
-from openglia.discovery.offline.policy import describe
-from openglia.discovery.offline.rendering import render
 from openglia.discovery.offline.search import Search, Trial
+from openglia.problems.space import OfflineTask, described
 
 # Evaluations of a run that names no limit, or the loop's default: more would not pay off. Any other
 # limit is used up to the last.
@@ -42,6 +41,7 @@ class Researcher:
     """The Researcher over the rounds of one run."""
 
     seed: int
+    task: OfflineTask
     clock: Callable[[], float] = time.monotonic
     notebook: Notebook = field(default_factory=Notebook)
     search: Search | None = None
@@ -59,12 +59,12 @@ class Researcher:
         left = evaluations_left(message)
         if self.search is None:
             self._planned = planned(left)
-            yield Step("First, what is there?", shelltalk.LOOK)
-            if self._planned > 1:  # the harness has measured it, too: a single one is for a router
+            yield Step("First, what is there?", shelltalk.look(self.task))
+            if self._planned > 1:  # a single one is for a candidate: the harness has measured it
                 yield from self._measure_start()
                 self._planned -= 1
             first = max(1, int(FIRST_ROUND * self._planned))
-            self.search = Search(self.seed, min(first, self._planned))
+            self.search = Search(self.task.space, self.seed, min(first, self._planned))
         else:
             self.notebook.rounds += 1
             more = self._planned - self.search.budget
@@ -73,14 +73,15 @@ class Researcher:
         best = self.search.best
         if best is not None and self._over is None:
             yield Step(
-                "Leave the best router in the working file.",
-                shelltalk.write(render(best[1])),
+                "Leave the best candidate in the working file.",
+                shelltalk.write(self.task, self.task.space.render(best[1])),
             )
-        return account(self.notebook, self.search, self._over)
+        return account(self.notebook, self.task, self.search, self._over)
 
     def _measure_start(self) -> Generator[Step, str, None]:
         output = yield Step(
-            "Measure the starting point on the whole benchmark.", shelltalk.evaluate(None, None)
+            "Measure the starting point on the whole benchmark.",
+            shelltalk.evaluate(self.task, None, None),
         )
         measured = shelltalk.result(output)
         if measured is None:
@@ -99,9 +100,8 @@ class Researcher:
                 self._over = "the time for evaluations is used up"
                 return
             seeds = None if trial.full else self._screening
-            output = yield Step(
-                self._remark(trial), shelltalk.evaluate(render(trial.parameters), seeds)
-            )
+            source = self.task.space.render(trial.point)
+            output = yield Step(self._remark(trial), shelltalk.evaluate(self.task, source, seeds))
             measured = shelltalk.result(output) or {
                 "status": "failed",
                 "rule": "no result",
@@ -111,7 +111,7 @@ class Researcher:
                 self._over = str(measured.get("reason"))
                 return
             trouble = trouble + 1 if measured.get("rule") in ("no result", "harness") else 0
-            search.tell(trial, shelltalk.score(measured))
+            search.tell(trial, shelltalk.score(self.task, measured))
             self.notebook.note(trial, measured)
             if trouble == TROUBLE:
                 self._over = f"{TROUBLE} evaluations in a row gave no result"
@@ -120,10 +120,10 @@ class Researcher:
         where = "all evaluation seeds" if trial.full else "a few seeds"
         number = len(self.notebook.pages) + 1
         best = self.search.best if self.search else None
-        so_far = f" Best so far on all seeds: {best[0]:.2f} s." if best else ""
+        so_far = f" Best so far on all seeds: {best[0]:.2f} {self.task.unit}." if best else ""
         return (
             f"Experiment {number} ({trial.phase}, {where}; {trial.reason}): "
-            f"{describe(trial.parameters)}.{so_far}"
+            f"{described(self.task.space.settings(trial.point))}.{so_far}"
         )
 
     def _time_is_up(self) -> bool:

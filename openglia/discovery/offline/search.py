@@ -1,16 +1,16 @@
-"""The search itself: which router to try next, given what was measured. No input, no output.
+"""The search itself: which candidate to try next, given what was measured. No input, no output.
 
 Successive halving over two fidelities. A *screening* measures a few seeds; what looks good there
 is measured on the *full* benchmark, and only full measurements decide. The phases:
 
-1. explore: routers drawn from the whole family, each admission in its turn;
+1. explore: candidates drawn from all over the space;
 2. climb: neighbours of the best, with smaller and smaller steps, now and then a fresh start;
 3. confirm: the best of the screening on the full benchmark;
 4. ablate: around the best, each choice replaced and each number taken out, on the full benchmark.
 
 An ablation that beats the best takes its place: the rest of the budget starts from there. A budget
-too small for two fidelities goes into full measurements of routers drawn from the family, and what
-the phases leave over into fine steps around the best.
+too small for two fidelities goes into full measurements of such draws, and what the phases leave
+over into fine steps around the best.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,10 +18,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
-from openglia.discovery.offline import policy
-from openglia.discovery.offline.policy import Parameters
+from openglia.problems.space import Space, described
 
 Phase = Literal["explore", "climb", "confirm", "ablate"]
 
@@ -29,7 +28,7 @@ Phase = Literal["explore", "climb", "confirm", "ablate"]
 EXPLORE = 0.38
 CLIMB = 0.42
 CONFIRM = 0.1
-PARENTS = 4  # routers that climbing starts from
+PARENTS = 4  # points that climbing starts from
 FRESH_STARTS = 0.15  # of the climbing steps
 SCREENED = 4  # evaluations from which on a screening pays
 FIRST_STEP, LAST_STEP = 0.25, 0.04  # of a number's range
@@ -37,9 +36,9 @@ FIRST_STEP, LAST_STEP = 0.25, 0.04  # of a number's range
 
 @dataclass(frozen=True)
 class Trial:
-    """A router to be measured, and why."""
+    """A candidate to be measured, and why."""
 
-    parameters: Parameters
+    point: Any
     full: bool  # on all evaluation seeds, or on a few
     phase: Phase
     reason: str
@@ -47,7 +46,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Measurement:
-    """A trial with its mean response time in seconds; None: the evaluation failed."""
+    """A trial with its score, the lower the better; None: the evaluation failed."""
 
     trial: Trial
     score: float | None
@@ -57,6 +56,7 @@ class Measurement:
 class Search:
     """Asks for trials and is told their scores; the same seed and scores give the same trials."""
 
+    space: Space
     seed: int
     budget: int  # evaluations that the search may ask for in all
     measurements: list[Measurement] = field(default_factory=list)
@@ -78,10 +78,10 @@ class Search:
         self.budget += evaluations
         self._trials = self._exactly(evaluations, self._refine(evaluations))
 
-    def ranking(self, *, full: bool) -> list[tuple[float, Parameters]]:
-        """Scores and routers measured at one fidelity, the best first."""
+    def ranking(self, *, full: bool) -> list[tuple[float, Any]]:
+        """Scores and points measured at one fidelity, the best first."""
         scores = {
-            m.trial.parameters: m.score
+            m.trial.point: m.score
             for m in self.measurements
             if m.trial.full == full and m.score is not None
         }
@@ -89,7 +89,7 @@ class Search:
         return sorted(((score, p) for p, score in scores.items()), key=lambda pair: pair[0])
 
     @property
-    def best(self) -> tuple[float, Parameters] | None:
+    def best(self) -> tuple[float, Any] | None:
         """The best on the full benchmark."""
         return next(iter(self.ranking(full=True)), None)
 
@@ -100,9 +100,9 @@ class Search:
             yield trial
         for _ in range(count):
             if self.best is None:
-                draw, reason = partial(policy.sample, self._random), "a fresh start"
+                draw, reason = partial(self.space.sample, self._random), "a fresh start"
             else:
-                draw = partial(policy.neighbour, self.best[1], self._random, LAST_STEP)
+                draw = partial(self.space.neighbour, self.best[1], self._random, LAST_STEP)
                 reason = "a fine step from the best"
             if drawn := self._fresh(draw, full=True):
                 yield Trial(drawn, True, "climb", reason)
@@ -127,9 +127,7 @@ class Search:
 
     def _explore(self, count: int, *, full: bool = False) -> Iterator[Trial]:
         for number in range(count):
-            options = policy.ADMISSION.options
-            admission = options[number % len(options)]
-            drawn = self._fresh(partial(policy.sample, self._random, admission=admission))
+            drawn = self._fresh(partial(self.space.explore, number, self._random))
             if drawn is not None:
                 yield Trial(drawn, full, "explore", "drawn from the whole family")
 
@@ -137,15 +135,15 @@ class Search:
         for number in range(count):
             parents = [p for _, p in self.ranking(full=False)[:PARENTS]]
             if not parents or self._random.random() < FRESH_STARTS:
-                drawn = self._fresh(partial(policy.sample, self._random))
+                drawn = self._fresh(partial(self.space.sample, self._random))
                 reason = "a fresh start"
             else:
                 step = first_step * (LAST_STEP / first_step) ** (number / count)
                 # The best is tried most; the others keep the search from narrowing too soon.
                 weights = [2.0**-rank for rank in range(len(parents))]
                 parent = self._random.choices(parents, weights)[0]
-                drawn = self._fresh(partial(policy.neighbour, parent, self._random, step))
-                reason = f"near {policy.describe(parent)}"
+                drawn = self._fresh(partial(self.space.neighbour, parent, self._random, step))
+                reason = f"near {described(self.space.settings(parent))}"
             if drawn is not None:
                 yield Trial(drawn, False, "climb", reason)
 
@@ -162,7 +160,7 @@ class Search:
         while spent < count and self.best is not None:
             base = self.best[1]
             done = {p for _, p in self.ranking(full=True)} | self._failed(full=True)
-            for change, changed in policy.alternatives(base, self._random):
+            for change, changed in self.space.alternatives(base, self._random):
                 if changed in done:
                     continue
                 if spent == count:
@@ -173,25 +171,23 @@ class Search:
                 step = LAST_STEP
                 while spent < count and self.best[1] == base:
                     near = self._fresh(
-                        partial(policy.neighbour, base, self._random, step), full=True
+                        partial(self.space.neighbour, base, self._random, step), full=True
                     )
                     if near is None:
                         return
                     spent += 1
                     yield Trial(near, True, "climb", "a fine step from the best")
 
-    def _fresh(self, draw: Callable[[], Parameters], *, full: bool = False) -> Parameters | None:
-        """A router that was not measured yet; None if none is found."""
-        known = {m.trial.parameters for m in self.measurements if m.trial.full or not full}
+    def _fresh(self, draw: Callable[[], Any], *, full: bool = False) -> Any | None:
+        """A point that was not measured yet; None if none is found."""
+        known = {m.trial.point for m in self.measurements if m.trial.full or not full}
         for _ in range(50):
             drawn = draw()
             if drawn not in known:
                 return drawn
         return None
 
-    def _failed(self, *, full: bool) -> set[Parameters]:
+    def _failed(self, *, full: bool) -> set[Any]:
         return {
-            m.trial.parameters
-            for m in self.measurements
-            if m.score is None and m.trial.full == full
+            m.trial.point for m in self.measurements if m.score is None and m.trial.full == full
         }

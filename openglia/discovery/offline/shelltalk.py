@@ -3,22 +3,30 @@
 import json
 from typing import Any
 
-FOLDER = "environment/vidur"
-SCHEDULER = f"{FOLDER}/vidur/scheduler/global_scheduler/ai_global_scheduler.py"
-
-LOOK = f"cat {SCHEDULER}"
+from openglia.problems.space import OfflineTask
 
 
-def evaluate(source: str | None, seeds: list[int] | None) -> str:
-    """The command that writes a scheduler file and measures it.
+def look(task: OfflineTask) -> str:
+    """The command that shows the working file."""
+    return f"cat {task.file}"
+
+
+def write(task: OfflineTask, source: str) -> str:
+    """The command that makes ``source`` the working file."""
+    return f"cat > {task.file} <<'END_OF_CANDIDATE'\n{source}END_OF_CANDIDATE"
+
+
+def evaluate(task: OfflineTask, source: str | None, seeds: list[int] | None) -> str:
+    """The command that writes a candidate and measures it.
 
     Args:
+        task: says how.
         source: the file's text; None leaves the file as it is.
         seeds: the seeds to measure on; None stands for all evaluation seeds.
     """
-    prepare = "" if source is None else write(source) + "\n"
-    chosen = "" if seeds is None else f" --seeds {','.join(map(str, seeds))}"
-    return f"{prepare}cd {FOLDER} && ./run_all.sh --json{chosen}"
+    prepare = "" if source is None else write(task, source) + "\n"
+    chosen = "" if seeds is None else f" {task.subset} {','.join(map(str, seeds))}"
+    return f"{prepare}{task.command}{chosen}"
 
 
 def result(output: str) -> dict[str, Any] | None:
@@ -34,12 +42,7 @@ def result(output: str) -> dict[str, Any] | None:
     return None
 
 
-def score(measured: dict[str, Any]) -> float | None:
-    """The mean response time in seconds; None if the evaluation failed."""
-    value = measured.get("mean_response_time")
+def score(task: OfflineTask, measured: dict[str, Any]) -> float | None:
+    """The objective; None if the evaluation failed."""
+    value = measured.get(task.objective)
     return float(value) if measured["status"] == "ok" and value is not None else None
-
-
-def write(source: str) -> str:
-    """The command that makes ``source`` the working scheduler."""
-    return f"cat > {SCHEDULER} <<'END_OF_SCHEDULER'\n{source}END_OF_SCHEDULER"

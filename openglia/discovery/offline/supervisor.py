@@ -4,14 +4,14 @@ The rule, on what the harness measured and not on words:
 
 - POOR: no candidate was evaluated cleanly on all evaluation seeds.
 - FAIR: the best candidate's interval is not given, the account does not state the recorded best
-  figure, or fewer than three parts of the router were changed on their own.
+  figure, or fewer than three parts of the candidate were changed on their own.
 - GOOD: all of these. Improvement is asked for until a second account has answered questions.
 """
 
 import json
 import re
 
-_BEST = re.compile(r"^- Best, evaluation \d+: (\d+\.\d+) s \(90 % interval", re.MULTILINE)
+_BEST = re.compile(r"^- Best, evaluation \d+: (\d+\.\d+)\D*\(90 % interval", re.MULTILINE)
 _FAILED = re.compile(r"^- Failed (\d+) x: (.*)$", re.MULTILINE)
 _ROUND = re.compile(r"The researcher's account \(round (\d+)\)")
 _ENOUGH_CHANGES = 3
@@ -28,7 +28,7 @@ def review(message: str) -> str:
     changes = _changes(account)
     questions = []
     if no_full:
-        questions.append("Which router do you stand behind on all evaluation seeds?")
+        questions.append("Which candidate do you stand behind on all evaluation seeds?")
     if best is None or best[1] not in account:
         questions.append(
             "The record's best figure is not the one in your account. Which measurement is it?"
@@ -47,9 +47,9 @@ def review(message: str) -> str:
         rating = "GOOD"
     if first and rating == "GOOD":
         questions += [
-            "Does a finer search around the best router change anything, on all evaluation seeds?",
+            "Does a finer search around the best candidate change anything, on all seeds?",
             f"You measured {len(changes)} changes of one part. Do the differences hold around the "
-            "router that you end with?",
+            "candidate that you end with?",
             "What part of the family has hardly been tried?",
         ]
     return json.dumps(

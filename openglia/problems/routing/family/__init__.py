@@ -1,0 +1,1 @@
+"""A parametric family of routers, for the offline researcher to search."""

@@ -1,0 +1,29 @@
+"""What the offline researcher works on: this family, by the command that agents use."""
+
+from collections.abc import Callable
+
+from openglia.problems.routing.family.space import Routers
+from openglia.problems.space import OfflineTask, Result
+
+_FOLDER = "environment/vidur"
+
+
+def _column(key: str, spell: Callable[[float], str]) -> Callable[[Result], str]:
+    return lambda result: "n/a" if result.get(key) is None else spell(result[key])
+
+
+TASK = OfflineTask(
+    space=Routers(),
+    file=f"{_FOLDER}/vidur/scheduler/global_scheduler/ai_global_scheduler.py",
+    command=f"cd {_FOLDER} && ./run_all.sh --json",
+    subset="--seeds",
+    objective="mean_response_time",
+    measure="mean response time in seconds",
+    unit="s",
+    yardstick="LLQ",
+    ratio="ratio_to_llq",
+    columns={
+        "restarted": _column("restarted_share", lambda share: f"{100 * share:.1f} %"),
+        "time in queue": _column("queue_time_mean", "{:.2f} s".format),
+    },
+)

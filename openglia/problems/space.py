@@ -1,0 +1,72 @@
+"""What the offline researcher searches: the part of a problem that it needs, and no other does."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol
+
+Settings = Mapping[str, str | float]  # choices, then numbers, by name
+Result = Mapping[str, Any]  # a JSON line of the benchmark
+
+
+class Space(Protocol):
+    """A space of candidates. Its points are hashable, and equal where the candidates are.
+
+    Nobody else looks inside a point. What is drawn comes from ``random`` alone.
+    """
+
+    @property
+    def choices(self) -> Mapping[str, Sequence[str]]:
+        """The dimensions that have alternatives, with these."""
+
+    @property
+    def caveat(self) -> str:
+        """A sentence on what its candidates take for granted."""
+
+    def sample(self, random: Random) -> Any:
+        """A point drawn from the whole space."""
+
+    def explore(self, number: int, random: Random) -> Any:
+        """Likewise, as draw ``number`` of many that are to reach everywhere."""
+
+    def neighbour(self, point: Any, random: Random, step: float) -> Any:
+        """A point that differs a little; ``step`` is the size of a move, as a share of a range."""
+
+    def alternatives(self, point: Any, random: Random) -> Iterable[tuple[str, Any]]:
+        """Ablations: what is changed, in words, and the point with that part changed alone."""
+
+    def settings(self, point: Any) -> Settings:
+        """The choices and numbers of a point, as far as they make a difference for it."""
+
+    def render(self, point: Any) -> str:
+        """The source of the candidate."""
+
+    def explain(self, point: Any) -> str:
+        """The candidate's idea and its policy, as sections in Markdown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfflineTask:
+    """A space, and how its candidates are scored. The lowest score is the best."""
+
+    space: Space
+    file: str  # that a candidate is written to; commands start in the experiment's folder
+    command: str  # scores that file, and ends with a line that is one JSON object
+    subset: str  # an option of the command, to be followed by a few seeds: 0,1
+    objective: str  # key of the score in the JSON object
+    measure: str  # the score in words, with its unit
+    unit: str  # in short
+    yardstick: str  # a baseline's label
+    ratio: str  # key of the score's ratio to the yardstick's
+    # What the account's table says of a result besides, by the column's title.
+    columns: Mapping[str, Callable[[Result], str]] = field(default_factory=dict)
+
+
+def described(settings: Settings) -> str:
+    """A candidate in a line, for logs and tables."""
+    return "; ".join(f"{name} {spelled(value)}" for name, value in settings.items())
+
+
+def spelled(value: str | float) -> str:
+    """A choice or a number, as people read it."""
+    return value if isinstance(value, str) else f"{value:g}"
