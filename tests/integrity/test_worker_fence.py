@@ -161,7 +161,9 @@ def test_a_process_that_it_leaves_ends_with_it(attempt, tmp_path, how):
     mark = f"{98_000_000 + os.getpid()}"
     start = f"subprocess.Popen(['sleep', '{mark}'], start_new_session=True)"
     if how == "twice forked":
-        start = f"os.fork() or (os.setsid(), os.fork() or os.execvp('sleep', ['sleep', '{mark}']))"
+        # The child must end: else it would go on as a second worker and write into the results.
+        last = f"os.fork() and os._exit(0), os.execvp('sleep', ['sleep', '{mark}'])"
+        start = f"os.fork() or (os.setsid(), {last})"
     assert "got" in attempt(f"return {start}")
     assert not [
         path
