@@ -1,4 +1,4 @@
-"""The command line: one verb per module of ``openglia.commands``.
+"""The command line: one verb per module of ``openglia.commands`` and its folders.
 
 A module is imported only when its verb is called, so that every command starts as fast as it
 can. Each has ``configure(parser)``, which declares its options, and ``run(arguments)``, which
@@ -18,17 +18,20 @@ from openglia.errors import OpenGliaError, UsageError
 
 COMMANDS = {
     "setup": "install the simulator and what the experiment needs (./setup.sh calls it)",
-    "run": "discover a router: one experiment (./run.sh calls it)",
-    "evaluate": "score a scheduler file on a benchmark",
-    "baseline": "measure the baseline routers on a benchmark",
-    "compare": "compare scheduler files, paired by seed",
-    "benchmarks": "list the benchmarks",
+    "run": "discover an algorithm: one experiment (./run.sh calls it)",
     "finish": "complete the folder of a run whose process was killed",
-    "verify": "repeat a run's final verification on the held-out seeds",
+    "verify": "repeat a run's final verification on the held-out cases",
     "report": "write a run's report.html, or an index of all runs",
-    "reproduce": "measure the reference routers and write RESULTS.md",
+    "problems": "list what there is to discover something for",
+    "score": "have the run's harness score a file: for agents",
     "doctor": "say what is in force on this machine and what is missing",
+    "evaluate": "routing: score a scheduler file on a benchmark",
+    "baseline": "routing: measure the baseline routers on a benchmark",
+    "compare": "routing: compare scheduler files, paired by seed",
+    "benchmarks": "routing: list the benchmarks",
+    "reproduce": "routing: measure the reference routers and write RESULTS.md",
 }
+_ROUTING = {"setup", "evaluate", "baseline", "compare", "benchmarks", "reproduce"}
 
 # Not bugs: the disk is full, a quota or a limit is reached, something is read-only.
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -61,10 +64,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(
             f"openglia {name}: not available in an agent's sandbox, where {error.name} is hidden; "
-            f"score the working scheduler with environment/vidur/run_all.sh during a run",
+            f"score a candidate as the problem says during a run",
             file=sys.stderr,
         )
         return 1
+
+
+def module_of(verb: str) -> Any:
+    """The module of a verb."""
+    folder = "commands.routing" if verb in _ROUTING else "commands"
+    return importlib.import_module(f"openglia.{folder}.{verb}")
 
 
 def _run(words: list[str], name: str | None) -> int:
@@ -77,14 +86,14 @@ def _run(words: list[str], name: str | None) -> int:
     for verb, summary in COMMANDS.items():
         verb_parser = verbs.add_parser(verb, help=summary, description=summary)
         if verb == name:
-            module = importlib.import_module(f"openglia.commands.{verb}")
+            module = module_of(verb)
             module.configure(verb_parser)
     try:
         arguments = parser.parse_args(words)
     except UsageError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    module = importlib.import_module(f"openglia.commands.{arguments.command}")
+    module = module_of(arguments.command)
     try:
         status: int = module.run(arguments)
     except OpenGliaError as error:

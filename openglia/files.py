@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -183,3 +183,19 @@ def _ends_with_newline(path: Path) -> bool:
     with path.open("rb") as stream:
         stream.seek(-1, os.SEEK_END)
         return stream.read(1) == b"\n"
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Everything below ``folder`` that is no folder; links to folders count, compiled files don't.
+
+    A link is named, never followed.
+    """
+    for path in sorted(folder.rglob("*")):
+        if "__pycache__" not in path.parts and (path.is_symlink() or not path.is_dir()):
+            yield path
+
+
+def listing(names: Sequence[str], most: int = 5) -> str:
+    """The first few names, and how many there are besides."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

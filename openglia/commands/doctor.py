@@ -7,24 +7,17 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 from openglia import __version__, paths
 from openglia.errors import OpenGliaError
+from openglia.problems.findings import Examination, Finding
+from openglia.problems.registry import DEFAULT, kind
 
 MINIMUM_DISK = 2 * 10**9  # bytes: predictors, traces and a few runs
 MINIMUM_MEMORY = 2 * 10**9  # bytes
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report. ``problem`` keeps a run from working; ``note`` does not."""
-
-    name: str
-    state: Literal["ok", "note", "problem"]
-    text: str
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--model", help="examine a run with this model")
     parser.add_argument("--sandbox", default="auto", help="examine a run with this sandbox")
+    parser.add_argument("--problem", default=DEFAULT, help="examine a run on this problem")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from openglia.discovery.models import adopt_dotenv
 
     adopt_dotenv(os.environ)
-    findings = examine(arguments.model, arguments.sandbox)
+    findings = examine(arguments.model, arguments.sandbox, arguments.problem)
     works = not any(finding.state == "problem" for finding in findings)
     if arguments.json:
         print(json.dumps({"works": works, "findings": [asdict(f) for f in findings]}))
@@ -51,14 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if works else 1
 
 
-def examine(model: str | None = None, sandbox: str = "auto") -> list[Finding]:
+def examine(
+    model: str | None = None, sandbox: str = "auto", problem: str = DEFAULT
+) -> list[Finding]:
     """Look at everything a run needs. Nothing is changed, nothing is downloaded."""
-    examinations: list[tuple[str, Callable[[], Finding]]] = [
+    examinations: list[Examination] = [
         ("Python", _python),
         ("packages", _packages),
-        ("experiment", _experiment),
-        ("Vidur", _vidur),
-        ("simulator", _simulator),
+        *kind(problem).examinations(),
         ("model", lambda: _model(model)),
         ("sandbox", lambda: _sandbox(model, sandbox)),
         ("workers", _workers),
@@ -94,8 +88,12 @@ def _python() -> Finding:
 def _packages() -> Finding:
     from importlib.metadata import PackageNotFoundError, version
 
+    from openglia.runs import provenance
+
     found, missing = [], []
-    for name in ("fast-agent-mcp", "numpy", "pandas", "scipy", "matplotlib", "GitPython", "PyYAML"):
+    for name in provenance.PACKAGES:
+        if name == "scikit-learn":  # Vidur's, and only where that is
+            continue
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
@@ -103,53 +101,6 @@ def _packages() -> Finding:
     if missing:
         return Finding("packages", "problem", f"missing: {', '.join(missing)}; run ./setup.sh")
     return Finding("packages", "ok", ", ".join(found))
-
-
-def _experiment() -> Finding:
-    missing = [
-        str(paths.shown(path))
-        for path in (paths.PROBLEM, paths.STUB, paths.BENCHMARKS, paths.OVERRIDES)
-        if not path.exists()
-    ]
-    if missing:
-        return Finding("experiment", "problem", f"missing in {paths.ROOT}: {', '.join(missing)}")
-    if not paths.WORKING_SCHEDULER.parent.is_dir():
-        text = f"{paths.shown(paths.VIDUR)} is not laid out: run ./setup.sh"
-        return Finding("experiment", "problem", text)
-    return Finding("experiment", "ok", str(paths.ROOT))
-
-
-def _vidur() -> Finding:
-    from openglia.problems.routing.hardware import tables
-    from openglia.problems.routing.vidur import checkout, tree
-
-    commit = checkout.Source.from_environment().commit
-    state = checkout.state(paths.VIDUR, commit)
-    match state:
-        case "installed":
-            text = (
-                f"commit {commit[:12]}, overrides {tree.overrides_sha256()[:12]}, "
-                f"tables of {len(tables.stored())} profiles"
-            )
-            return Finding("Vidur", "ok", text)
-        case "missing" | "embedded":
-            return Finding(
-                "Vidur", "note", "not installed: scores come from the embedded simulator"
-            )
-        case "no git":
-            return Finding("Vidur", "note", f"{checkout.NO_GIT}; the embedded simulator scores")
-        case _:
-            text = f"environment/vidur is {state}; ./setup.sh puts it right"
-            return Finding("Vidur", "note" if state == "changed" else "problem", text)
-
-
-def _simulator() -> Finding:
-    from openglia.problems.routing.benchmark.loading import load_benchmark
-    from openglia.problems.routing.simulator.timing import ExecutionTimes
-
-    times = ExecutionTimes.load(load_benchmark("paper").cluster)
-    text = f"embedded; execution times of the paper's benchmark: {times.source}"
-    return Finding("simulator", "ok", text)
 
 
 def _model(option: str | None) -> Finding:
@@ -181,10 +132,10 @@ def _workers() -> Finding:
 
     rung = worker_fence.rung()
     if rung is not None:
-        text = f"each simulation runs in {rung.name}: no network, no home, one folder to write"
+        text = f"each measurement runs in {rung.name}: no network, no home, one folder to write"
         return Finding("workers", "ok", text)
     problem = worker_fence.problem()
-    text = f"not fenced, as {problem}: a router past the static rules would have your rights"
+    text = f"not fenced, as {problem}: a candidate past the static rules would have your rights"
     return Finding("workers", "note", text)
 
 
@@ -207,7 +158,7 @@ def _kernel() -> Finding:
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
-        refused.append("pidfd_open: what a router starts in a session of its own may outlive it")
+        refused.append("pidfd_open: what a candidate starts in a session of its own may outlive it")
     try:
         resource.prlimit(os.getpid(), resource.RLIMIT_AS)
     except (AttributeError, OSError):
@@ -220,7 +171,7 @@ def _kernel() -> Finding:
 
 
 def _cores() -> Finding:
-    from openglia.problems.routing.benchmark.simulation import available_cores
+    from openglia.measuring.processes import available_cores
 
     return Finding("cores", "ok", f"{available_cores()} to use")
 

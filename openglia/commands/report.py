@@ -18,13 +18,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page and print its path."""
+    # Late: the plots' library takes a second to load, and --help needs none of it.
     from openglia import report
-    from openglia.problems.routing.presentation import RoutingPresentation
     from openglia.report.data import is_run
 
     folder: Path = arguments.folder
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; name a run folder in generated/")
-    write = report.write if is_run(folder) else report.write_index
-    print(write(folder, RoutingPresentation()))
+    print(report.write(folder) if is_run(folder) else report.write_index(folder))
     return 0

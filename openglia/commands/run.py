@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING, Any
 from openglia.quantities import count, or_none, seconds
 
 if TYPE_CHECKING:
-    from openglia.runs.conduct import Options
-
-_DEFAULT_BENCHMARK = "paper"
+    from openglia.runs.options import Options
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options. Those without a value take the default, or the resumed run's."""
     parser.add_argument("--model", help="a model of fast-agent, or offline (default: by key)")
-    parser.add_argument("--benchmark", metavar="NAME", help="name or YAML file (default: paper)")
+    parser.add_argument(
+        "--problem",
+        metavar="NAME",
+        help="what to discover for: openglia problems (default: routing)",
+    )
+    parser.add_argument(
+        "--benchmark", metavar="NAME", help="routing: name or YAML file (default: paper)"
+    )
     parser.add_argument(
         "--simulator",
         choices=("auto", "embedded", "vidur"),
         default="auto",
-        help="that scores routers; auto is the embedded one (default: %(default)s)",
+        help="routing: that scores routers; auto is the embedded one (default: %(default)s)",
     )
     limits: list[tuple[str, Any, str, str]] = [
         ("--max-refinements", count, "N", "rounds after the first (default: 5)"),
@@ -58,6 +63,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Conduct the experiment."""
+    # Late, as in ``options``: what an experiment needs takes a second to load, and --help nothing.
     from openglia.discovery.models import adopt_dotenv
     from openglia.runs.conduct import conduct
 
@@ -67,51 +74,66 @@ def run(arguments: argparse.Namespace) -> int:
 
 def options(arguments: argparse.Namespace) -> "Options":
     """The options in full: from the command line, the resumed run, and the defaults."""
+    from dataclasses import replace
+
     from openglia.discovery.experiment import Limits
     from openglia.discovery.models import choose
-    from openglia.problems.routing.benchmark.loading import is_path, load_benchmark
-    from openglia.problems.routing.simulators import find
-    from openglia.runs.conduct import Options
-    from openglia.runs.folder import existing
-    from openglia.runs.scored_on import restore
+    from openglia.problems.registry import DEFAULT, kind
+    from openglia.runs.options import Options
 
-    before = _resumed(arguments.resume)
-    simulator = arguments.simulator
-    if simulator == "auto" and before:
-        simulator = before["simulator"]
     named = {
         name: value
         for name, value in vars(arguments).items()
         if name in ("max_refinements", "max_evaluations", "time_limit", "max_tokens")
     }
-    benchmark_name = arguments.benchmark or _DEFAULT_BENCHMARK
-    if before and not arguments.benchmark:
-        benchmark = restore(existing(arguments.resume).path, before)
-    else:
-        benchmark = load_benchmark(benchmark_name)
-    seed = arguments.seed
+    if arguments.resume is not None:
+        return _resumed(arguments, named)
+    problem = kind(arguments.problem or DEFAULT).open(arguments.benchmark, arguments.simulator)
     return Options(
-        choice=choose(arguments.model or before.get("model"), os.environ),
-        benchmark=benchmark,
-        benchmark_file=Path(benchmark_name).resolve() if is_path(benchmark_name) else None,
-        simulator=find(simulator).name,
-        limits=Limits(**({**before.get("limits", {}), **named})),
-        seed=seed if seed is not None else before.get("seed", 0),
+        choice=choose(arguments.model, os.environ),
+        problem=problem,
+        limits=replace(Limits(), **named),
+        seed=arguments.seed or 0,
+        sandbox=arguments.sandbox,
+        preflight=not arguments.no_preflight,
+    )
+
+
+def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
+    """What the run to resume was begun with, where the command line says nothing else."""
+    from dataclasses import replace
+
+    from openglia.discovery.models import choose
+    from openglia.problems.registry import kind, kind_of
+    from openglia.runs.folder import existing
+    from openglia.runs.options import Options
+    from openglia.runs.results import load
+
+    folder = existing(arguments.resume)
+    before = load(folder)
+    recorded = before.to_json()
+    known = kind_of(recorded)
+    if arguments.problem not in (None, known.name) or arguments.benchmark:
+        opened = kind(arguments.problem or known.name)
+        problem = opened.open(arguments.benchmark, _simulator(arguments, recorded))
+    else:
+        problem = known.restore(folder.path, recorded, arguments.simulator)
+    return Options(
+        choice=choose(arguments.model or before.model or None, os.environ),
+        problem=problem,
+        limits=replace(before.limits, **named),
+        seed=before.seed if arguments.seed is None else arguments.seed,
         sandbox=arguments.sandbox,
         resume=arguments.resume,
         preflight=not arguments.no_preflight,
     )
 
 
+def _simulator(arguments: argparse.Namespace, recorded: dict[str, Any]) -> str:
+    chosen = arguments.simulator
+    return str(recorded.get("simulator", "auto") if chosen == "auto" else chosen)
+
+
 def say(line: str) -> None:
     """Messages are on standard error; the run's products are files."""
     print(line, file=sys.stderr, flush=True)
-
-
-def _resumed(path: Path | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    from openglia.runs.folder import existing
-    from openglia.runs.results import load
-
-    return load(existing(path))

@@ -11,7 +11,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--simulator",
         choices=("auto", "embedded", "vidur"),
         default="auto",
-        help="auto: the one that scored the run (default: %(default)s)",
+        help="routing; auto: the one that scored the run (default: %(default)s)",
     )
     parser.epilog = (
         "Exit status: 0 the figures are the recorded ones, 1 they are not. No file changes."

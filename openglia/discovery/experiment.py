@@ -84,7 +84,8 @@ class Experiment:
 
     run_dir: Path  # traces, transcripts and histories are written here
     root: Path  # the experiment's folder, working directory of the shell
-    problem: str  # the text of problem.md, the research goal
+    problem: str  # the statement of the problem, Markdown: the research goal
+    case: str = "case"  # what a measurement repeats over, as the prompts call it
     model: str  # a model name of fast-agent, or "offline"
     record: Record
     sandbox: Sandbox

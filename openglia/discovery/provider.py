@@ -88,7 +88,7 @@ async def start(experiment: Experiment, redactor: Redactor) -> AsyncIterator[Age
         for name in (RESEARCHER, SUPERVISOR):
             fast.agent(
                 name,
-                instruction=prompt(name),
+                instruction=prompt(name, case=experiment.case),
                 model=experiment.model,
                 shell=name == RESEARCHER,
                 cwd=experiment.root if name == RESEARCHER else None,

@@ -1,1 +1,1 @@
-"""Measuring in worker processes: fenced, limited, counted, compared in pairs."""
+"""Measuring: processes of candidates, their fence, and the statistics of what they gave."""

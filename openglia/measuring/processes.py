@@ -268,3 +268,8 @@ def _limit_memory(pid: int, megabytes: int) -> None:
         size = megabytes << 20
         with suppress(OSError):  # gone, or forbidden here: the worker bounds its simulations itself
             resource.prlimit(pid, resource.RLIMIT_AS, (size, size))
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

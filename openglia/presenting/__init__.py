@@ -1,1 +1,1 @@
-"""What a problem and the report share: JSON read tolerantly, figures in words, plots."""
+"""What problems and the harness share: scores and their objective, figures in words, plots."""

@@ -51,13 +51,6 @@ def items(value: Any, *keys: str | int) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-def per_seed(evaluation: Any) -> dict[int, float]:
-    """The objective by seed, of an evaluation's JSON; empty if there is none."""
-    pairs = zip(items(evaluation, "seeds"), items(evaluation, "per_seed"), strict=False)
-    found = {seed: number(value) for seed, value in pairs if isinstance(seed, int)}
-    return {seed: value for seed, value in found.items() if value is not None}
-
-
 def read_text(path: Path) -> str | None:
     """The file's text, undecodable bytes replaced; None if it cannot be read."""
     try:

@@ -1,1 +1,1 @@
-"""The problems that can be worked on, and the door between one and the harness."""
+"""What is to be improved: the door that every problem has, the registry, and the problems."""

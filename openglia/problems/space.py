@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
+from openglia.presenting.presentation import Presentation
+from openglia.presenting.score import Line
+
 Settings = Mapping[str, str | float]  # choices, then numbers, by name
-Result = Mapping[str, Any]  # a JSON line of the benchmark
 
 
 class Space(Protocol):
@@ -47,19 +49,26 @@ class Space(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class OfflineTask:
-    """A space, and how its candidates are scored. The lowest score is the best."""
+    """A space, and how its candidates are scored."""
 
     space: Space
     file: str  # that a candidate is written to; commands start in the experiment's folder
     command: str  # scores that file, and ends with a line that is one JSON object
-    subset: str  # an option of the command, to be followed by a few seeds: 0,1
-    objective: str  # key of the score in the JSON object
-    measure: str  # the score in words, with its unit
-    unit: str  # in short
-    yardstick: str  # a baseline's label
-    ratio: str  # key of the score's ratio to the yardstick's
-    # What the account's table says of a result besides, by the column's title.
-    columns: Mapping[str, Callable[[Result], str]] = field(default_factory=dict)
+    subset: str  # an option of the command, to be followed by a few cases: 0,1
+    presentation: Presentation  # how the JSON object is read, and what its figures are called
+    # What the account's table says of a line besides, by the column's title.
+    columns: Mapping[str, Callable[[Line], str]] = field(default_factory=dict)
+
+    def cost(self, line: Line) -> float | None:
+        """The objective, as something to be lowered; None if the measurement failed."""
+        value = self.presentation.score(line).value
+        return None if value is None else self.presentation.objective.cost(value)
+
+    @property
+    def measure(self) -> str:
+        """The objective in words, with its unit."""
+        objective = self.presentation.objective
+        return f"{objective.words} ({objective.unit})" if objective.unit else objective.words
 
 
 def described(settings: Settings) -> str:

@@ -9,16 +9,17 @@ from openglia.presenting.presentation import Presentation
 from openglia.report import data, plots
 
 
-def write(run_dir: Path, presentation: Presentation, *, images: bool = True) -> Path:
+def write(run_dir: Path, presentation: Presentation | None = None, *, images: bool = True) -> Path:
     """Write ``report.html`` and ``plots/*.png`` of a run folder, however far the run came.
 
     What is missing is said in the page. The problem may measure for its own plots. Without
-    ``images`` the PNGs stay as ``draw_plots`` has left them.
+    ``images`` the PNGs stay as ``draw_plots`` has left them. The presentation is by default that of
+    the run's kind of problem.
     """
     from openglia.report import page  # a run that only draws needs no templates
 
     run = data.read(run_dir.resolve(), presentation)
-    generic, own = plots.generic(run), presentation.plots(run)
+    generic, own = plots.generic(run), run.presentation.plots(run)
     if images:
         _write_images(run.folder, [*generic, *own])
     path = run.folder / "report.html"
@@ -26,13 +27,13 @@ def write(run_dir: Path, presentation: Presentation, *, images: bool = True) -> 
     return path
 
 
-def draw_plots(run_dir: Path, presentation: Presentation) -> list[str]:
+def draw_plots(run_dir: Path, presentation: Presentation | None = None) -> list[str]:
     """Write ``plots/*.png`` and return the Markdown lines that show them in solution.md."""
     run = data.read(run_dir.resolve(), presentation)
-    return _write_images(run.folder, [*plots.generic(run), *presentation.plots(run)])
+    return _write_images(run.folder, [*plots.generic(run), *run.presentation.plots(run)])
 
 
-def write_index(folder: Path, presentation: Presentation) -> Path:
+def write_index(folder: Path, presentation: Presentation | None = None) -> Path:
     """Write ``index.html``, which compares the runs in ``folder``.
 
     Raises:
@@ -46,7 +47,7 @@ def write_index(folder: Path, presentation: Presentation) -> Path:
         raise UsageError(f"{folder} holds no run folder; ./run.sh makes one in generated/")
     path = folder / "index.html"
     runs = [data.read(path, presentation) for path in paths]
-    write_atomically(path, index.render(runs, folder, presentation))
+    write_atomically(path, index.render(runs, folder))
     return path
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from openglia.files import read_json_lines
-from openglia.presenting.presentation import Objective, Presentation
-from openglia.presenting.tolerant import at, interval, mapping, number, read_text, text
+from openglia.presenting.objective import Objective
+from openglia.presenting.presentation import Presentation
+from openglia.presenting.score import Score
+from openglia.presenting.tolerant import at, mapping, number, read_text, text
+from openglia.problems.registry import kind_of
 
 # Any of these makes a folder a run folder, however far the run came.
 MARKS = ("results.json", "evaluations.jsonl", "fastagent.jsonl", "solution.md", "candidates")
@@ -16,29 +19,19 @@ MARKS = ("results.json", "evaluations.jsonl", "fastagent.jsonl", "solution.md", 
 EXPECTED = {
     "results.json": "the figures of the run (openglia finish RUN_DIR writes them)",
     "evaluations.jsonl": "the record of evaluations",
-    "final_scheduler.py": "the candidate that the run stands behind",
     "solution.md": "the Researcher's account",
 }
 
 
 @dataclass(frozen=True)
-class Score:
+class Entry:
     """One record of evaluations.jsonl."""
 
     number: int
     elapsed: float | None  # seconds since the start of the run
     candidate: str | None  # path inside the run folder
-    full: bool  # all evaluation seeds at the benchmark's own duration
-    mean: float | None  # of the objective; None if the evaluation failed
-    interval: tuple[float, float] | None
-    ratio: float | None  # to the yardstick
-    rule: str  # why it failed: in a word, and in full
-    reason: str
-
-    @property
-    def failed(self) -> bool:
-        """Whether there is no score."""
-        return self.mean is None
+    full: bool  # on all evaluation cases, nothing narrowed
+    score: Score
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,7 @@ class Run:
     folder: Path
     presentation: Presentation
     results: Mapping[str, Any]
-    scores: tuple[Score, ...]
+    entries: tuple[Entry, ...]
     final_source: str | None
     solution: str | None
     missing: tuple[str, ...]  # one phrase for each thing that should be there and is not
@@ -76,14 +69,22 @@ class Run:
     @property
     def noun(self) -> str:
         """What is discovered, in the middle of a sentence."""
-        return self.presentation.title.lower()
+        return self.presentation.noun
+
+    @property
+    def case(self) -> str:
+        """What a measurement repeats over."""
+        return self.presentation.case
 
     def best_so_far(self) -> list[tuple[int, float]]:
-        """(evaluation number, mean) of every full evaluation that was the best up to then."""
+        """(evaluation number, value) of every full evaluation that was the best up to then."""
         best: list[tuple[int, float]] = []
-        for score in self.scores:
-            if score.full and score.mean is not None and (not best or score.mean < best[-1][1]):
-                best.append((score.number, score.mean))
+        for entry in self.entries:
+            value = entry.score.value
+            if not entry.full or value is None:
+                continue
+            if not best or self.objective.better(value, best[-1][1]):
+                best.append((entry.number, value))
         return best
 
     def contestants(self) -> dict[str, Mapping[str, Any]]:
@@ -92,9 +93,13 @@ class Run:
         named |= {name: at(self.results, name) for name in ("stub", "final")}
         return {str(name): value for name, value in named.items() if isinstance(value, Mapping)}
 
+    def score(self, name: str, group: str) -> Score:
+        """A contestant's score on the cases of a group."""
+        return self.presentation.score(at(self.contestants().get(name), group))
+
     def mean(self, name: str, group: str) -> float | None:
-        """The objective of a contestant on the seeds of a group."""
-        return number(self.contestants().get(name), group, self.objective.name)
+        """The objective of a contestant on the cases of a group."""
+        return self.score(name, group).value
 
     def label(self, name: str) -> str:
         """A contestant's name as readers know it."""
@@ -109,9 +114,13 @@ def is_run(folder: Path) -> bool:
     return folder.is_dir() and any((folder / mark).exists() for mark in MARKS)
 
 
-def read(folder: Path, presentation: Presentation) -> Run:
-    """Read a run folder. Never raises for a missing or a damaged file."""
-    missing = [f"{name}: {what}" for name, what in EXPECTED.items() if not (folder / name).exists()]
+def read(folder: Path, presentation: Presentation | None = None) -> Run:
+    """Read a run folder. Never raises for a missing or a damaged file.
+
+    Args:
+        presentation: default that of the run's kind of problem.
+    """
+    missing = []
     results: Any = {}
     if (folder / "results.json").exists():
         try:
@@ -121,35 +130,34 @@ def read(folder: Path, presentation: Presentation) -> Run:
     if not isinstance(results, Mapping):
         missing.append("results.json does not hold an object")
         results = {}
+    if presentation is None:
+        presentation = kind_of(results).shown(results)
+    final = presentation.final_name
+    expected = EXPECTED | {final: "the candidate that the run stands behind"}
+    absent = [f"{name}: {what}" for name, what in expected.items() if not (folder / name).exists()]
     return Run(
         folder=folder,
         presentation=presentation,
         results=results,
-        scores=tuple(_scores(folder / "evaluations.jsonl", presentation)),
-        final_source=read_text(folder / "final_scheduler.py"),
+        entries=tuple(_entries(folder / "evaluations.jsonl", presentation)),
+        final_source=read_text(folder / final),
         solution=read_text(folder / "solution.md"),
-        missing=tuple(missing),
+        missing=(*absent, *missing),
     )
 
 
-def _scores(path: Path, presentation: Presentation) -> Iterator[Score]:
+def _entries(path: Path, presentation: Presentation) -> Iterator[Entry]:
     try:
         records = read_json_lines(path)
     except (OSError, ValueError, RecursionError):
         return
     for position, record in enumerate(records, start=1):
-        result = at(record, "result")
-        if not isinstance(result, Mapping):
-            continue
-        clean = result.get("status") == "ok"
-        yield Score(
-            number=int(number(record, "number") or position),
-            elapsed=number(record, "elapsed_seconds"),
-            candidate=text(record, "candidate"),
-            full=at(record, "full") is True,
-            mean=number(result, presentation.objective.name) if clean else None,
-            interval=interval(result, "interval") if clean else None,
-            ratio=number(result, f"ratio_to_{presentation.yardstick}"),
-            rule=text(result, "rule") or "failed",
-            reason=text(result, "reason") or "no reason recorded",
-        )
+        line = at(record, "result")
+        if isinstance(line, Mapping):
+            yield Entry(
+                number=int(number(record, "number") or position),
+                elapsed=number(record, "elapsed_seconds"),
+                candidate=text(record, "candidate"),
+                full=at(record, "full") is True,
+                score=presentation.score(line),
+            )

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openglia.presenting import units
-from openglia.presenting.presentation import Presentation
-from openglia.presenting.tolerant import interval, number, text
+from openglia.presenting.tolerant import number, text
 from openglia.report import verdict
 from openglia.report.data import Run
 from openglia.report.rendering import render as render_template
@@ -25,7 +24,7 @@ class Row:
     flags: list[verdict.Flag]
 
 
-def render(runs: Sequence[Run], folder: Path, presentation: Presentation) -> str:
+def render(runs: Sequence[Run], folder: Path) -> str:
     """The whole page as HTML text; links are relative to ``folder``."""
     rows = [_row(run, folder) for run in sorted(runs, key=lambda run: run.name, reverse=True)]
     credible = [
@@ -34,7 +33,10 @@ def render(runs: Sequence[Run], folder: Path, presentation: Presentation) -> str
         if (ratio := verdict.ratio_to_yardstick(run, "held_out")) is not None
         and not verdict.flags(run)
     ]
-    ratio, best = min(credible, key=lambda pair: pair[0], default=(None, None))
+    presentation = runs[0].presentation
+    ratio, best = min(
+        credible, key=lambda pair: presentation.objective.cost(pair[0]), default=(None, None)
+    )
     return render_template(
         "index.html",
         rows=rows,
@@ -42,6 +44,7 @@ def render(runs: Sequence[Run], folder: Path, presentation: Presentation) -> str
         ratio=ratio,
         objective=presentation.objective,
         label=presentation.yardstick_label,
+        case=presentation.case,
     )
 
 
@@ -53,13 +56,13 @@ def _row(run: Run, folder: Path) -> Row:
         report.relative_to(folder).as_posix() if report.exists() else None,
         verdict.status(run),
         text(results, "model") or units.DASH,
-        text(results, "benchmark", "name") or units.DASH,
+        run.presentation.subject(results) or units.DASH,
         (
             units.figure(run.mean("final", "held_out")),
-            units.span(interval(results, "final", "held_out", "interval")),
+            units.span(run.score("final", "held_out").interval),
             units.ratio(verdict.ratio_to_yardstick(run, "held_out")),
             units.ratio(verdict.ratio_to_yardstick(run, "evaluation")),
-            units.count(total if total is not None else len(run.scores)),
+            units.count(total if total is not None else len(run.entries)),
             units.duration(number(results, "elapsed_seconds")),
         ),
         [*verdict.flags(run), *(flag for flag in verdict.worse(run) if flag.tone == "warning")],

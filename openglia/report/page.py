@@ -9,7 +9,7 @@ from typing import Any
 
 from openglia.presenting import units
 from openglia.presenting.drawing import Absent, Plot
-from openglia.presenting.tolerant import at, interval, items, mapping, number, text
+from openglia.presenting.tolerant import at, items, mapping, number, read_text, text
 from openglia.report import conversation, verdict
 from openglia.report.data import Run
 from openglia.report.rendering import render as render_template
@@ -21,6 +21,7 @@ SHOWN_ELSEWHERE = {
     "account", "baselines", "elapsed_seconds", "evaluations", "final", "integrity", "limits",
     "outcome", "reason", "status", "stub", "timings", "usage", "verification", "warnings",
 }  # fmt: skip
+LANGUAGES = {".py": "python", ".cpp": "cpp", ".c": "c", ".rs": "rust", ".go": "go", ".sh": "bash"}
 TONES = {"passed": "good", "failed": "bad"}
 
 
@@ -56,15 +57,17 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
     """The whole page as HTML text.
 
     Args:
-        generic: the plots of ``report.plots``: contestants, pairs of seeds, progress.
+        generic: the plots of ``report.plots``: contestants, pairs of cases, progress.
         own: the problem's plots.
     """
-    contestants, seeds, progress = generic
+    contestants, cases, progress = generic
     results = run.results
     return render_template(
         "report.html",
         run=run,
         label=run.label(run.yardstick),
+        final=run.presentation.final_name,
+        language=LANGUAGES.get(run.presentation.suffix, "text"),
         status=verdict.status(run),
         flags=verdict.flags(run),
         worse=verdict.worse(run),
@@ -72,10 +75,10 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
         facts=_facts(run),
         tiles=_tiles(run),
         warnings=[str(warning) for warning in items(results, "warnings")],
-        result_plots=(contestants, seeds),
+        result_plots=(contestants, cases),
         groups=[
-            _contestants(run, "held_out", "held-out seeds"),
-            _contestants(run, "evaluation", "evaluation seeds"),
+            _contestants(run, "held_out", f"held-out {run.case}s"),
+            _contestants(run, "evaluation", f"evaluation {run.case}s"),
         ],
         origin=text(results, "final", "candidate"),
         difference=_difference(run),
@@ -91,7 +94,7 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
             {k: v for k, v in mapping(results, "verification").items() if k != "worse"}
         ),
         provenance=_provenance(run),
-        definition=_pairs(mapping(results, "benchmark", "definition")),
+        definition=_pairs(run.presentation.definition(results)),
         commands=_commands(run),
     )
 
@@ -99,8 +102,7 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
 def _facts(run: Run) -> Pairs:
     facts = [
         ("model", text(run.results, "model")),
-        ("benchmark", text(run.results, "benchmark", "name")),
-        ("simulator", text(run.results, "simulator")),
+        *run.presentation.facts(run.results),
         ("started", units.moment(text(run.results, "started"))),
     ]
     return [(name, value) for name, value in facts if value]
@@ -108,10 +110,10 @@ def _facts(run: Run) -> Pairs:
 
 def _tiles(run: Run) -> list[Tile]:
     results, objective = run.results, run.objective
-    mean, bounds = run.mean("final", "held_out"), interval(results, "final", "held_out", "interval")
+    held_out = run.score("final", "held_out")
     total = number(results, "evaluations", "total")
-    full = sum(score.full and not score.failed for score in run.scores)
-    failed = sum(score.failed for score in run.scores)
+    full = sum(entry.full and entry.score.ok for entry in run.entries)
+    failed = sum(not entry.score.ok for entry in run.entries)
     tokens = sum(
         number(results, "usage", agent, kind) or 0
         for agent in conversation.AGENTS
@@ -120,13 +122,13 @@ def _tiles(run: Run) -> list[Tile]:
     return [
         Tile(
             f"{units.first_upper(run.label('final'))}, {objective.words}",
-            units.measure(mean, objective.unit),
-            f"held-out seeds, 90 % interval {units.span(bounds)}",
+            units.measure(held_out.value, objective.unit),
+            f"held-out {run.case}s, 90 % interval {units.span(held_out.interval)}",
         ),
         Tile(f"Relative to {run.label(run.yardstick)}", *_relative(run)),
         Tile(
             "Evaluations",
-            units.count(total if total is not None else len(run.scores) or None),
+            units.count(total if total is not None else len(run.entries) or None),
             f"{full} full, {failed} failed",
         ),
         Tile(
@@ -138,15 +140,17 @@ def _tiles(run: Run) -> list[Tile]:
 
 
 def _relative(run: Run) -> tuple[str, str]:
-    """The ratio to the yardstick on held-out seeds, and what it is of."""
+    """The ratio to the yardstick on held-out cases, and what it is of."""
+    case = run.case
     means = units.ratio(verdict.ratio_to_yardstick(run, "held_out"))
     seen = units.ratio(verdict.ratio_to_yardstick(run, "evaluation"))
     paired = verdict.paired_ratio(run)
     if paired is None:
-        return means, f"held-out seeds; on evaluation seeds {seen}"
+        return means, f"held-out {case}s; on evaluation {case}s {seen}"
     ratio, spread = paired
     return units.ratio(ratio), (
-        f"held-out seeds, seed by seed, {spread}; of the means {means}, on evaluation seeds {seen}"
+        f"held-out {case}s, {case} by {case}, {spread}; of the means {means}, on evaluation "
+        f"{case}s {seen}"
     )
 
 
@@ -169,11 +173,13 @@ def _contestants(run: Run, group: str, words: str) -> Table:
 
 def _difference(run: Run) -> str | None:
     """What the run changed in the candidate that it started from; None if that is not known."""
-    start = run.presentation.start
+    path = run.presentation.start
+    start = None if path is None else read_text(path)
     if start is None or run.final_source is None:
         return None
     old, new = start.splitlines(), run.final_source.splitlines()
-    return "\n".join(difflib.unified_diff(old, new, "stub", "final_scheduler.py", lineterm=""))
+    name = run.presentation.final_name
+    return "\n".join(difflib.unified_diff(old, new, "stub", name, lineterm=""))
 
 
 def _usage(usage: Mapping[str, Any]) -> Table:
@@ -217,31 +223,24 @@ def _checks(run: Run) -> list[Check]:
 
 def _provenance(run: Run) -> Pairs:
     known = {k: v for k, v in run.results.items() if v is not None and k not in SHOWN_ELSEWHERE}
-    if isinstance(known.get("benchmark"), Mapping):
-        known["benchmark"] = {k: v for k, v in known["benchmark"].items() if k != "definition"}
+    for name, value in known.items():
+        if isinstance(value, Mapping):  # the definition has a fold of its own
+            known[name] = {k: v for k, v in value.items() if k != "definition"}
     if (digest := text(run.results, "final", "sha256")) is not None:
         known["final.sha256"] = digest
     return _pairs(known)
 
 
 def _commands(run: Run) -> str:
-    folder = f"generated/{run.name}"
-    whole, final, benchmark = (
-        shlex.quote(path)
-        for path in (folder, f"{folder}/final_scheduler.py", f"{folder}/benchmark.yaml")
-    )
-    if not (run.folder / "benchmark.yaml").exists():  # of an earlier version
-        benchmark = shlex.quote(text(run.results, "benchmark", "name") or "paper")
-    return "\n".join(
-        [
-            f"# verify the final {run.noun} again on the held-out seeds",
-            f"python -m openglia verify {whole}",
-            "# score it on the evaluation seeds",
-            f"python -m openglia evaluate {final} --benchmark {benchmark}",
-            "# write this report again",
-            f"python -m openglia report {whole}",
-        ]
-    )
+    folder = shlex.quote(f"generated/{run.name}")
+    lines = [
+        f"# verify the final {run.noun} again on the held-out {run.case}s",
+        f"python -m openglia verify {folder}",
+    ]
+    if evaluate := run.presentation.evaluating(run.folder, run.results):
+        lines += [f"# score it on the evaluation {run.case}s", f"python -m {evaluate}"]
+    lines += ["# write this report again", f"python -m openglia report {folder}"]
+    return "\n".join(lines)
 
 
 def _pairs(values: Mapping[str, Any]) -> Pairs:

@@ -1,23 +1,29 @@
-"""The plots of what the record and the results hold: contestants, progress, pairs of seeds."""
+"""The plots of what the record and the results hold: contestants, progress, pairs of cases."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from openglia.presenting import units
 from openglia.presenting.drawing import COLOURS, Absent, Plot, legend
-from openglia.presenting.tolerant import at, interval, per_seed
+from openglia.presenting.score import Case
 from openglia.report.data import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GROUPS = (("evaluation", "evaluation seeds"), ("held_out", "held-out seeds"))
+GROUPS = ("evaluation", "held_out")
+Pair = tuple[Case, float, float]  # a case, the yardstick's value, the final candidate's
 
 
 def generic(run: Run) -> tuple[Plot | Absent, Plot | Absent, Plot | Absent]:
     """The plots of every problem's run."""
     return contestants(run), pairs(run), progress(run)
+
+
+def words_of(run: Run, group: str) -> str:
+    """The cases of a group."""
+    return f"{group.replace('_', '-')} {run.case}s"
 
 
 def colour(run: Run, name: str) -> str:
@@ -27,26 +33,26 @@ def colour(run: Run, name: str) -> str:
 
 
 def contestants(run: Run) -> Plot | Absent:
-    """Mean and interval of every contestant, on evaluation and on held-out seeds."""
+    """Mean and interval of every contestant, on evaluation and on held-out cases."""
     objective = run.objective
     name, title = f"{run.noun}s", f"{run.presentation.title}s compared"
     measured = {
         contestant: {
-            group: (mean, interval(value, group, "interval"))
-            for group, _ in GROUPS
-            if (mean := run.mean(contestant, group)) is not None
+            group: (score.value, score.interval)
+            for group in GROUPS
+            if (score := run.score(contestant, group)).value is not None
         }
-        for contestant, value in run.contestants().items()
+        for contestant in run.contestants()
     }
     rows = [(contestant, groups) for contestant, groups in measured.items() if groups]
     if not rows:
         return Absent(name, title, f"no {run.noun}'s {objective.words} is recorded")
-    rows.sort(key=lambda row: -max(mean for mean, _ in row[1].values()))
+    rows.sort(key=lambda row: -max(objective.cost(mean) for mean, _ in row[1].values()))
 
     def draw(figure: "Figure", _narrow: bool) -> None:
         axes = figure.subplots()
         for row, (contestant, groups) in enumerate(reversed(rows)):
-            for offset, (group, _), shape, face in zip(
+            for offset, group, shape, face in zip(
                 (0.13, -0.13),
                 GROUPS,
                 "oD",
@@ -71,12 +77,13 @@ def contestants(run: Run) -> Plot | Absent:
             axes.plot([], [], shape, color=COLOURS["ink"], markerfacecolor=face)[0]
             for shape, face in (("o", COLOURS["ink"]), ("D", COLOURS["paper"]))
         ]
-        legend(figure, handles, [words for _, words in GROUPS], columns=2)
+        legend(figure, handles, [words_of(run, group) for group in GROUPS], columns=2)
         axes.set_yticks(
             range(len(rows)), [run.label(contestant) for contestant, _ in reversed(rows)]
         )
         axes.set_ylim(-0.6, len(rows) - 0.4)
-        axes.set_xlim(left=0)
+        if axes.get_xlim()[0] > 0:
+            axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(_axis(run))
 
@@ -84,8 +91,8 @@ def contestants(run: Run) -> Plot | Absent:
     return Plot(
         name,
         title,
-        f"{units.first_upper(objective.words)} over seeds with its 90 % bootstrap interval; "
-        "lower is better.",
+        f"{units.first_upper(objective.words)} over {run.case}s with its 90 % bootstrap interval; "
+        f"{objective.direction}.",
         f"{units.first_upper(objective.words)}. " + "; ".join(_spoken(run, *row) for row in rows),
         draw,
         (height, height + 0.1),
@@ -96,10 +103,10 @@ def progress(run: Run) -> Plot | Absent:
     """Score over evaluations, the best so far as a step line, the baselines as lines."""
     name, title = "progress", "Score over evaluations"
     unit = run.objective.unit
-    scored = [(score, score.mean) for score in run.scores if score.mean is not None]
-    full = [(score, mean) for score, mean in scored if score.full]
-    part = [(score, mean) for score, mean in scored if not score.full]
-    failed = [score.number for score in run.scores if score.failed]
+    scored = [(entry, v) for entry in run.entries if (v := entry.score.value) is not None]
+    full = [(entry, mean) for entry, mean in scored if entry.full]
+    part = [(entry, mean) for entry, mean in scored if not entry.full]
+    failed = [entry.number for entry in run.entries if not entry.score.ok]
     best = run.best_so_far()
     if not scored:
         why = "every evaluation failed" if failed else "nothing was evaluated"
@@ -111,15 +118,19 @@ def progress(run: Run) -> Plot | Absent:
         if (mean := run.mean(contestant, "evaluation")) is not None
     }
     # Hopeless candidates would squeeze the rest: what lies above is marked at the edge.
-    top = 1.15 * max([*lines.values(), *(mean for _, mean in best)] or [m for _, m in scored])
-    above = [score.number for score, mean in scored if mean > top]
-    last = max(score.number for score in run.scores)
+    reached = [*lines.values(), *(mean for _, mean in best)]
+    if not run.objective.lower_is_better or not reached:
+        reached += [mean for _, mean in scored]
+    low_end = min(0.0, min(reached))
+    top = low_end + 1.15 * ((max(reached) - low_end) or 1.0)
+    above = [entry.number for entry, mean in scored if mean > top]
+    last = max(entry.number for entry in run.entries)
 
     def draw(figure: "Figure", narrow: bool) -> None:
         from matplotlib.ticker import MaxNLocator
 
         axes = figure.subplots()
-        size = 5 if len(run.scores) <= 80 else 3.5
+        size = 5 if len(run.entries) <= 80 else 3.5
         ink, muted, blue = COLOURS["ink"], COLOURS["muted"], COLOURS["final"]
         handles, words = [], []
 
@@ -133,19 +144,20 @@ def progress(run: Run) -> Plot | Absent:
             ys = [mean for _, mean in best]
             handles += axes.step([*xs, last], [*ys, ys[-1]], where="post", color=blue, zorder=3)
             words.append("best so far")
-            bounds = {score.number: score.interval for score, _ in full}
+            bounds = {entry.number: entry.score.interval for entry, _ in full}
             for x, y in best:
                 if (pair := bounds[x]) is not None and y <= top:
                     axes.plot([x, x], pair, color=blue, linewidth=1.2, zorder=3)
-        low = [(score.number, mean) for score, mean in full if mean <= top]
+        low = [(entry.number, mean) for entry, mean in full if mean <= top]
         mark([x for x, _ in low], [y for _, y in low], "full evaluation", marker="o", color=blue,
              markersize=size, alpha=0.75)  # fmt: skip
-        low = [(score.number, mean) for score, mean in part if mean <= top]
+        low = [(entry.number, mean) for entry, mean in part if mean <= top]
         mark([x for x, _ in low], [y for _, y in low], "narrowed evaluation", marker="o",
              color=muted, markerfacecolor=COLOURS["paper"], markersize=size)  # fmt: skip
-        mark(above, [0.985 * top] * len(above), "above the scale", marker="^", color=muted,
+        bottom, edge = (low_end + share * (top - low_end) for share in (0.02, 0.985))
+        mark(above, [edge] * len(above), "above the scale", marker="^", color=muted,
              markersize=size)  # fmt: skip
-        mark(failed, [0.02 * top] * len(failed), "failed", marker="x", color=ink, markersize=size)
+        mark(failed, [bottom] * len(failed), "failed", marker="x", color=ink, markersize=size)
         for (contestant, mean), dash in zip(
             sorted(lines.items(), key=lambda line: line[1]), _dashes(), strict=False
         ):
@@ -153,7 +165,7 @@ def progress(run: Run) -> Plot | Absent:
             axes.axhline(
                 mean, color=colour(run, contestant), linestyle=dash, linewidth=emphasis, zorder=2
             )
-        axes.set_ylim(0, top)
+        axes.set_ylim(low_end, top)
         axes.set_xlim(min(0.5, 1 - 0.02 * last), last + max(0.5, 0.02 * last))
         axes.xaxis.set_major_locator(MaxNLocator(5 if narrow else 10, integer=True))
         axes.grid(visible=False, axis="x")
@@ -162,14 +174,14 @@ def progress(run: Run) -> Plot | Absent:
         axes.set_xlabel("evaluation number")
         axes.set_ylabel(_axis(run))
 
-    reached = f" The best full evaluation reached {best[-1][1]:.1f} {unit}." if best else ""
+    said = f" The best full evaluation reached {best[-1][1]:.1f} {unit}." if best else ""
     return Plot(
         name,
         title,
         "Each point is one evaluation of a candidate by the harness. Bars at the steps are 90 % "
-        "intervals. Narrowed evaluations used fewer seeds or a shorter time and cannot be compared "
-        "with the lines.",
-        f"{len(full)} full, {len(part)} narrowed and {len(failed)} failed evaluations.{reached} "
+        f"intervals. Narrowed evaluations used fewer {run.case}s, or less of each, and cannot be "
+        "compared with the lines.",
+        f"{len(full)} full, {len(part)} narrowed and {len(failed)} failed evaluations.{said} "
         + "; ".join(
             f"{run.label(contestant)} {mean:.1f} {unit}" for contestant, mean in lines.items()
         ),
@@ -179,20 +191,23 @@ def progress(run: Run) -> Plot | Absent:
 
 
 def pairs(run: Run) -> Plot | Absent:
-    """Final against the yardstick seed by seed, on evaluation and on held-out seeds."""
+    """Final against the yardstick case by case, on evaluation and on held-out cases."""
     final_label, label = run.label("final"), run.label(run.yardstick)
-    name, title = "seeds", f"{units.first_upper(final_label)} against {label}, seed by seed"
-    groups: list[tuple[str, list[tuple[int, float, float]]]] = []
-    for group, words in GROUPS:
-        other = per_seed(at(run.results, "baselines", run.yardstick, group))
-        final = per_seed(at(run.results, "final", group))
-        paired = [(seed, other[seed], final[seed]) for seed in sorted(other.keys() & final.keys())]
+    case = run.case
+    name = f"{case}s"
+    title = f"{units.first_upper(final_label)} against {label}, {case} by {case}"
+    groups: list[tuple[str, list[Pair]]] = []
+    for group in GROUPS:
+        other, final = (run.score(who, group).by_case for who in (run.yardstick, "final"))
+        paired = [(key, other[key], final[key]) for key in other if key in final]
         if paired:
-            groups.append((words, paired))
+            groups.append((words_of(run, group), sorted(paired, key=_by_case)))
     if not groups:
-        why = f"the {final_label} and {label} are not both measured on any seed"
+        why = f"the {final_label} and {label} are not both measured on any {case}"
         return Absent(name, title, why)
-    top = 1.06 * max(max(pair) for _, paired in groups for _, *pair in paired)
+    values = [value for _, paired in groups for _, *pair in paired for value in pair]
+    low_end = min(0.0, min(values))
+    top = low_end + 1.06 * ((max(values) - low_end) or 1.0)
 
     def draw(figure: "Figure", narrow: bool) -> None:
         panels = figure.subplots(
@@ -209,13 +224,13 @@ def pairs(run: Run) -> Plot | Absent:
                       markersize=6.5, label=label)  # fmt: skip
             axes.plot(places, [final for *_, final in paired], "o", color=COLOURS["final"],
                       markersize=7, label=final_label)  # fmt: skip
-            labels = [str(seed) for seed, *_ in paired]
+            labels = [str(key) for key, *_ in paired]
             axes.set_xticks(places, labels, rotation=90 if len("".join(labels)) > 30 else 0)
             axes.tick_params(axis="x", labelsize=9 if len(paired) <= 12 else 7)
-            axes.set_ylim(0, top)
+            axes.set_ylim(low_end, top)
             axes.grid(visible=False, axis="x")
-            axes.set_title(f"{words}: final wins {_wins(paired)} of {len(paired)}")
-            axes.set_xlabel("seed")
+            axes.set_title(f"{words}: final wins {_wins(run, paired)} of {len(paired)}")
+            axes.set_xlabel(case)
             if narrow or axes is panels[0]:
                 axes.set_ylabel(_axis(run))
         handles, names = panels[0].get_legend_handles_labels()
@@ -224,10 +239,10 @@ def pairs(run: Run) -> Plot | Absent:
     return Plot(
         name,
         title,
-        "Both get the same work on a seed. The agents never see the held-out seeds.",
+        f"Both get the same work on a {case}. The agents never see the held-out {case}s.",
         "; ".join(
-            f"On {words} the {final_label} has the lower {run.objective.words} on "
-            f"{_wins(paired)} of {len(paired)}"
+            f"On {words} the {final_label} has the {run.objective.change(1)} "
+            f"{run.objective.words} on {_wins(run, paired)} of {len(paired)}"
             for words, paired in groups
         ),
         draw,
@@ -235,8 +250,14 @@ def pairs(run: Run) -> Plot | Absent:
     )
 
 
-def _wins(paired: Sequence[tuple[int, float, float]]) -> int:
-    return sum(final < other for _, other, final in paired)
+def _by_case(pair: Pair) -> tuple[bool, int, str]:
+    """Numbers in their order, then names."""
+    key = pair[0]
+    return (isinstance(key, str), key if isinstance(key, int) else 0, str(key))
+
+
+def _wins(run: Run, paired: Sequence[Pair]) -> int:
+    return sum(run.objective.better(final, other) for _, other, final in paired)
 
 
 def _spoken(
@@ -244,15 +265,16 @@ def _spoken(
 ) -> str:
     unit = run.objective.unit
     parts = [
-        f"{units.measure(groups[group][0], unit)} on {words}"
-        for group, words in GROUPS
+        f"{units.measure(groups[group][0], unit)} on {words_of(run, group)}"
+        for group in GROUPS
         if group in groups
     ]
     return f"{run.label(name)}: {', '.join(parts)}"
 
 
 def _axis(run: Run) -> str:
-    return f"{run.objective.words} ({run.objective.unit})"
+    unit = f" ({run.objective.unit})" if run.objective.unit else ""
+    return f"{run.objective.words}{unit}"
 
 
 def _dashes() -> list[Any]:

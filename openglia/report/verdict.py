@@ -39,12 +39,12 @@ def flags(run: Run) -> list[Flag]:
     found = []
     checked = at(run.results, "verification")
     if at(checked, "no_gain") is True:
-        words = units.first_upper(no_gain_words(checked))
+        words = units.first_upper(no_gain_words(checked, run.case))
         found.append(Flag("warning", "no gain shown", f"{words}."))
     if at(checked, "overfitting") is True:
         words = (
-            "The gain on the held-out seeds is less than 80 % of the gain on the evaluation seeds "
-            f"({units.percent(gain(run, 'held_out'))} against "
+            f"The gain on the held-out {run.case}s is less than 80 % of the gain on the evaluation "
+            f"{run.case}s ({units.percent(gain(run, 'held_out'))} against "
             f"{units.percent(gain(run, 'evaluation'))})."
         )
         found.append(Flag("warning", "overfitting", words))
@@ -57,49 +57,53 @@ def flags(run: Run) -> list[Flag]:
     return found
 
 
-def no_gain_words(checked: Mapping[str, Any]) -> str:
+def no_gain_words(checked: Mapping[str, Any], case: str) -> str:
     """Why no gain is shown; runs of earlier versions compared unpaired intervals."""
-    if checked.get("ratio_held_out") is None:
-        return "the intervals of both means on held-out seeds overlap"
-    what = "ratio itself" if checked.get("ratio_interval") is None else "ratio's interval"
-    return f"on held-out seeds the {what} reaches 1"
+    for measure, equal in (("ratio", 1), ("difference", 0)):
+        if checked.get(f"{measure}_held_out") is not None:
+            alone = checked.get(f"{measure}_interval") is None
+            what = f"{measure} itself" if alone else f"{measure}'s interval"
+            return f"on held-out {case}s the {what} reaches {equal}"
+    return f"the intervals of both means on held-out {case}s overlap"
 
 
-def no_interval_words(seeds: float | None) -> str:
+def no_interval_words(cases: float | None, case: str) -> str:
     """Why there is no interval."""
-    if seeds == 1:
-        return "one held-out seed only: there is no interval"
+    if cases == 1:
+        return f"one held-out {case} only: there is no interval"
     return "no interval is defined"
 
 
 def gain(run: Run, group: str) -> float | None:
-    """1 - mean(final) / mean(yardstick) on ``evaluation`` or ``held_out`` seeds."""
+    """How much better than the yardstick on ``evaluation`` or ``held_out`` cases, as a share."""
     stated = number(run.results, "verification", f"gain_{group}")
     if stated is not None:
         return stated
-    ratio = ratio_to_yardstick(run, group)
-    return None if ratio is None else 1 - ratio
+    final, yardstick = run.mean("final", group), run.mean(run.yardstick, group)
+    if final is None or yardstick is None:
+        return None
+    return run.objective.gain(final, yardstick)
 
 
 def ratio_to_yardstick(run: Run, group: str, name: str = "final") -> float | None:
-    """The mean relative to the yardstick's on the same seeds; None if either is missing."""
+    """The mean relative to the yardstick's on the same cases; None if either is missing."""
     mean, yardstick = run.mean(name, group), run.mean(run.yardstick, group)
     return None if mean is None or not yardstick else mean / yardstick
 
 
 def paired_ratio(run: Run) -> tuple[float, str] | None:
-    """Final over yardstick on held-out seeds, seed by seed, and its interval; old runs: None."""
+    """Final over yardstick on held-out cases, in pairs, and its interval; old runs: None."""
     checked = at(run.results, "verification")
     ratio = number(checked, "ratio_held_out")
     if ratio is None:
         return None
     if (bounds := interval(checked, "ratio_interval")) is not None:
         return ratio, f"90 % interval {units.ratio(bounds[0])} to {units.ratio(bounds[1])}"
-    return ratio, no_interval_words(number(checked, "ratio_seeds"))
+    return ratio, no_interval_words(number(checked, "ratio_seeds"), run.case)
 
 
 def worse(run: Run) -> list[Flag]:
-    """The figures that are higher than the yardstick's on the held-out seeds.
+    """The figures that are higher than the yardstick's on the held-out cases.
 
     They are no flags: what is said of the objective holds all the same.
     """
@@ -114,29 +118,31 @@ def worse(run: Run) -> list[Flag]:
 
 def headline(run: Run) -> str:
     """One sentence: what the run found."""
-    label = run.label(run.yardstick)
+    label, case = run.label(run.yardstick), run.case
     held_out, evaluated = gain(run, "held_out"), gain(run, "evaluation")
     measured = held_out if held_out is not None else evaluated
     if measured is None:
         return f"No {run.noun} was verified against {label} in this run."
     if (paired := paired_ratio(run)) is not None:
         ratio, spread = paired
-        evaluation = "" if evaluated is None else f"; {_change(evaluated)} on the evaluation seeds"
+        evaluation = ""
+        if evaluated is not None:
+            evaluation = f"; {_change(run, evaluated)} on the evaluation {case}s"
         return (
-            f"On seeds it had never seen the discovered {run.noun}'s {run.objective.words} is "
-            f"{units.ratio(ratio)} of {label}'s seed by seed ({spread}), {_change(measured)} over "
-            f"all seeds{evaluation}."
+            f"On {case}s it had never seen the discovered {run.noun}'s {run.objective.words} is "
+            f"{units.ratio(ratio)} of {label}'s {case} by {case} ({spread}), "
+            f"{_change(run, measured)} over all {case}s{evaluation}."
         )
-    verb = "lowers" if measured >= 0 else "raises"
-    where = "seeds it had never seen" if held_out is not None else "the evaluation seeds"
+    verb = {"lower": "lowers", "higher": "raises"}[run.objective.change(measured)]
+    where = f"{case}s it had never seen" if held_out is not None else f"the evaluation {case}s"
     sentence = (
         f"The discovered {run.noun} {verb} the {run.objective.words} by {abs(measured):.0%} "
         f"against {label} on {where}"
     )
     if held_out is not None and evaluated is not None:
-        return f"{sentence} ({_change(evaluated)} on the evaluation seeds)."
+        return f"{sentence} ({_change(run, evaluated)} on the evaluation {case}s)."
     return f"{sentence}."
 
 
-def _change(gained: float) -> str:
-    return f"{abs(gained):.0%} {'lower' if gained >= 0 else 'higher'}"
+def _change(run: Run, gained: float) -> str:
+    return f"{abs(gained):.0%} {run.objective.change(gained)}"

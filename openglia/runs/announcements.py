@@ -1,77 +1,52 @@
-"""What a run tells its user, and its agents about the machine at hand."""
+"""What a run tells its user."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from openglia import paths
+from openglia.discovery.experiment import Outcome, Used
 from openglia.discovery.limits import left
-from openglia.files import read_handed_over
-from openglia.problems.routing.benchmark.tables import comparison_table, markdown
-from openglia.runs.results import on_evaluation_seeds
+from openglia.presenting.presentation import Presentation
+from openglia.problems.problem import Say
+from openglia.runs.folder import RunFolder
+from openglia.runs.options import Options
+from openglia.runs.record import Record
+from openglia.runs.results import Results
 from openglia.runs.solution import verdict, worse_lines
-from openglia.runs.verification import Say
-
-if TYPE_CHECKING:
-    from openglia.discovery.experiment import Outcome, Used
-    from openglia.runs.conduct import Options
-    from openglia.runs.folder import RunFolder
-    from openglia.runs.record import Record
-
-MARK = "<!-- measured -->"
+from openglia.sandbox.choosing import Sandbox
+from openglia.tables import markdown
 
 OFFLINE = """\
 No model was named and no provider's key is in the environment, so the built-in researcher
-`offline` is used. It is no language model: it searches a family of router policies by evaluation
+`offline` is used. It is no language model: it searches a family of candidates by evaluation
 alone, through the same loop, the same shell and the same scoring as a model would. To let a
 language model work instead, give --model NAME or set OPENGLIA_MODEL (any model of fast-agent) and
 its provider's key."""
 
-WITHOUT_VIDUR = """\
-!! VIDUR IS NOT INSTALLED. Routers are scored on the embedded simulator alone, and the final one
-!! is not confirmed on Vidur. ./setup.sh installs it; OPENGLIA_VIDUR_REPO names a mirror."""
-
 
 def introduce(
-    folder: "RunFolder", options: "Options", sandbox: Any, results: Mapping[str, Any], say: Say
+    folder: RunFolder, options: Options, sandbox: Sandbox, results: Results, say: Say
 ) -> None:
     """Say what is about to happen, and everything that the user may not expect."""
-    say(f"run {folder.id}: benchmark {options.benchmark.name}, {options.simulator} simulator")
+    facts = options.problem.presentation.facts(results.to_json())
+    say(f"run {folder.id}: {', '.join(f'{name} {value}' for name, value in facts)}")
     choice = options.choice
     say(f"model {choice.model}: {choice.why}")
-    if choice.model == "offline" and not choice.why.startswith("named by"):
+    if options.offline and not choice.why.startswith("named by"):
         say(OFFLINE)
-    if not results["vidur"]["installed"]:
-        say(WITHOUT_VIDUR)
+    for line in options.problem.introduction():
+        say(line)
     say(f"sandbox {sandbox.name}: {sandbox.why}")
-    if not sandbox.warning:
-        for gap in sandbox.gaps:
-            say(f"!  not denied: {gap}")
     if sandbox.warning:
         say(f"!! {sandbox.warning}")
+        return
+    for gap in sandbox.gaps:
+        say(f"!  not denied: {gap}")
 
 
-def go_on(options: "Options", record: "Record", used: "Used", say: Say) -> None:
+def go_on(options: Options, record: Record, used: Used, say: Say) -> None:
     """Say what a resumed run has left: its limits are the run's, not this process's."""
     rest = left(options.limits, used, record.evaluations_used)
     say(f"left of the run's limits: {rest}; --max-tokens and its like name new ones")
 
 
-def problem(results: Mapping[str, Any]) -> str:
-    """problem.md with the baselines as they were measured on this machine."""
-    rows = [
-        {"name": name, **result}
-        for name, result in on_evaluation_seeds(results).items()
-        if name != "final"
-    ]
-    benchmark = results["benchmark"]
-    measured = (
-        f"Measured on this machine for this run, benchmark `{benchmark['name']}`, "
-        f"{len(benchmark['seeds'])} evaluation seeds:\n\n{markdown(comparison_table(rows))}"
-    )
-    return read_handed_over(paths.PROBLEM).replace(MARK, measured)
-
-
-def discovery_ended(outcome: "Outcome", record: "Record", say: Say) -> None:
+def discovery_ended(outcome: Outcome, record: Record, say: Say) -> None:
     """Say how the discovery ended."""
     reason = f": {outcome.reason}" if outcome.reason else ""
     say(f"discovery {outcome.status}{reason}; {record.evaluations_used} evaluations")
@@ -79,19 +54,18 @@ def discovery_ended(outcome: "Outcome", record: "Record", say: Say) -> None:
         say("finishing the run with what it has; interrupt again to leave out the verification")
 
 
-def conclude(folder: "RunFolder", results: Mapping[str, Any], say: Say) -> None:
+def conclude(folder: RunFolder, results: Results, shown: Presentation, say: Say) -> None:
     """Say what came of it."""
     say("")
-    rows = [{"name": name, **result} for name, result in on_evaluation_seeds(results).items()]
-    if rows:
-        say(markdown(comparison_table(rows)).rstrip())
-    say(verdict(results).replace("*", ""))
+    if lines := results.on_evaluation_cases:
+        say(markdown(shown.table(lines)).rstrip())
+    say(verdict(results, shown).replace("*", ""))
     for line in worse_lines(results):
-        say(f"held-out seeds: {line}")
-    for line in results["warnings"]:
+        say(f"held-out {shown.case}s: {line}")
+    for line in results.warnings:
         say(f"warning: {line}")
-    reason = f" ({results['reason']})" if results["reason"] else ""
-    say(f"{results['status']}{reason} after {results['elapsed_seconds']:.0f} s: {folder.path}")
+    reason = f" ({results.reason})" if results.reason else ""
+    say(f"{results.status}{reason} after {results.elapsed_seconds:.0f} s: {folder.path}")
     for name in ("solution.md", "report.html"):
         if (folder.path / name).exists():
             say(f"  {folder.path / name}")

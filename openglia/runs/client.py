@@ -1,57 +1,41 @@
 """The agent's side of the evaluator's socket. Standard library only, and fast to start."""
 
-import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from openglia.errors import OpenGliaError
+from openglia.runs.messages import Answer, Asked, answer
 
 VARIABLE = "OPENGLIA_EVALUATOR"
 
 
 def score(
-    source: str,
-    *,
-    benchmark: str | None = None,
-    seeds: Sequence[int] | None = None,
-    duration: float | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> tuple[dict[str, Any], str]:
-    """Have the run's harness score a scheduler.
+    source: str, asked: Mapping[str, Any], progress: Callable[[str], None] | None = None
+) -> Answer:
+    """Have the run's harness score a candidate.
 
     Args:
-        source: of the scheduler's file.
-        benchmark: the run's own, or None.
-        seeds: some of the evaluation seeds; None for all.
-        duration: simulated seconds, at most the benchmark's; None for all.
+        source: of the candidate's file.
+        asked: what to measure on, in the problem's own words; empty for all evaluation cases.
         progress: called with a line now and then.
-
-    Returns:
-        The JSON line of the evaluation, and a table for people.
 
     Raises:
         OpenGliaError: no harness answers.
     """
     path = os.environ.get(VARIABLE, "")
-    request = {
-        "source": source,
-        "benchmark": benchmark,
-        "seeds": None if seeds is None else list(seeds),
-        "duration": duration,
-    }
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(path)
-            connection.sendall(json.dumps(request).encode() + b"\n")
+            connection.sendall(Asked(source, asked).encoded())
             with connection.makefile("r", encoding="utf-8") as answers:
                 for line in answers:
-                    answer = json.loads(line)
-                    if "result" in answer:
-                        return answer["result"], answer["table"]
+                    message = answer(line)
+                    if isinstance(message, Answer):
+                        return message
                     if progress is not None:
-                        progress(answer["progress"])
+                        progress(message.text)
     except OSError as error:
         raise OpenGliaError(
             f"the run's evaluator does not answer at {path!r} ({error.strerror or error}); "

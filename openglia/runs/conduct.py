@@ -5,24 +5,26 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from openglia import interrupts, paths
-from openglia.discovery.experiment import Experiment, Limits, Outcome
-from openglia.discovery.models import Choice
+from openglia.discovery.experiment import Experiment, Outcome
 from openglia.errors import OpenGliaError
 from openglia.files import exclusive_lock
-from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.family.task import TASK
-from openglia.runs import announcements, beginning, finish, scored_on
+from openglia.presenting.score import Line, with_ratios
+from openglia.problems.problem import Problem, Say
+from openglia.problems.registry import kind_of
+from openglia.runs import announcements, beginning, finish, tree
 from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import RunFolder
+from openglia.runs.options import Options
 from openglia.runs.record import Record
-from openglia.runs.results import UNFINISHED, Results, load, on_evaluation_seeds, save, warn
+from openglia.runs.results import UNFINISHED, Contestant, Ended, Results, load, save
 from openglia.runs.spending import Spending, add_usage, used
-from openglia.runs.verification import Say, fill_ratios
+from openglia.sandbox import choosing as sandbox
+from openglia.sandbox.choosing import Sandbox
+from openglia.sandbox.layout import Layout
+from openglia.tables import markdown
 
 if TYPE_CHECKING:
     from openglia.discovery.preflight import Trial
@@ -33,74 +35,57 @@ LOCKED = "a run (it has the working copy to itself)"
 Discover = Callable[[Experiment], Awaitable[Outcome]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the command line settles; see ``openglia run --help``."""
-
-    choice: Choice
-    benchmark: Benchmark
-    simulator: str  # "embedded" or "vidur"
-    limits: Limits
-    seed: int
-    sandbox: str
-    resume: Path | None = None
-    benchmark_file: Path | None = None  # absolute; None if the benchmark was named
-    preflight: bool = True  # try the model before anything is measured; the offline one never
-
-
 def conduct(options: Options, say: Say, discover: Discover | None = None) -> int:
     """Run one experiment and return the exit status.
 
     Raises:
         OpenGliaError: it could not begin, or its folder cannot be written any more.
     """
-    from openglia.runs import tree
-    from openglia.sandbox import choosing as sandbox
-
-    chosen = sandbox.choose(options.sandbox, trusted_model=options.choice.model == "offline")
+    problem, shown = options.problem, options.problem.presentation
+    chosen = sandbox.choose(options.sandbox, trusted_model=options.offline)
     with _locked(), interrupts.handled():
         interrupts.hold()  # but in the phases that may end early: what there is is finished then
         os.chdir(paths.ROOT)  # a stray .env of the caller's folder must not configure the agents
-        snapshot = tree.snapshot()
+        snapshot = tree.snapshot(problem.sources)
         trial = _preflight(options, say)  # before anything is written or measured
         folder, results = beginning.begin(options, chosen, snapshot)
         if trial is not None:
             add_usage(results, "preflight", trial.usage)
             save(folder, results)
-        record = Record(folder)
+        record = Record(folder, shown)
         announcements.introduce(folder, options, chosen, results, say)
         if options.resume is not None:
             announcements.go_on(options, record, used(results, record), say)
-        begun = time.monotonic() - float(results["elapsed_seconds"])
-        problem: Exception | None = None
+        begun = time.monotonic() - results.elapsed_seconds
+        bug: Exception | None = None
         try:
             interrupts.release()
-            measure_start(folder, results, options.benchmark, say)
-            record = Record(folder, on_evaluation_seeds(results))
+            measure_start(folder, results, problem, say)
+            record = Record(folder, shown, results.on_evaluation_cases)
             outcome = _discover(folder, results, record, options, chosen, say, discover)
         except KeyboardInterrupt:
             outcome = _ended("interrupted", "interrupted")
         except OpenGliaError as error:
             outcome = _ended("failed", str(error))
         except Exception as error:
-            problem = error
+            bug = error
             outcome = _ended("failed", f"a bug of OpenGLIA: {type(error).__name__}: {error}")
         interrupts.hold()
         _keep(results, outcome)
-        results["elapsed_seconds"] = round(time.monotonic() - begun, 3)
+        results.elapsed_seconds = round(time.monotonic() - begun, 3)
         save(folder, results)
         announcements.discovery_ended(outcome, record, say)
-        status = finish.complete(folder, results, record, options.benchmark, say, snapshot)
-        results["elapsed_seconds"] = round(time.monotonic() - begun, 3)
+        status = finish.complete(folder, results, record, problem, shown, say, snapshot)
+        results.elapsed_seconds = round(time.monotonic() - begun, 3)
         save(folder, results)
-        announcements.conclude(folder, results, say)
-        if problem is not None:
-            raise problem  # its traceback belongs to the user, after all is saved
+        announcements.conclude(folder, results, shown, say)
+        if bug is not None:
+            raise bug  # its traceback belongs to the user, after all is saved
         return status
 
 
 def _preflight(options: Options, say: Say) -> "Trial | None":
-    if not options.preflight or options.choice.model == "offline":
+    if not options.preflight or options.offline:
         return None
     from openglia.discovery.preflight import preflight  # late: it takes fast-agent along
 
@@ -113,41 +98,32 @@ def _preflight(options: Options, say: Say) -> "Trial | None":
     return trial
 
 
-def measure_start(folder: RunFolder, results: Results, benchmark: Benchmark, say: Say) -> None:
-    """Measure the baselines and the stub on the evaluation seeds, unless a resumed run has them.
+def measure_start(folder: RunFolder, results: Results, problem: Problem, say: Say) -> None:
+    """Measure the baselines and the stub on the evaluation cases, unless a resumed run has them.
 
     Raises:
-        OpenGliaError: the yardstick, LLQ, cannot be measured.
+        OpenGliaError: the yardstick cannot be measured.
     """
-    from openglia.problems.routing.benchmark.baselines import YARDSTICK, measure_baselines
-    from openglia.problems.routing.benchmark.evaluation import evaluate
-
-    if results["baselines"] and results["stub"]:
+    if results.baselines and results.stub:
         return
     begun = time.monotonic()
-    simulator = results["simulator"]
-    say(f"measuring the baselines ({', '.join(benchmark.baselines)}) and the stub")
-    measured = {
-        name: evaluation.to_json()
-        for name, evaluation in measure_baselines(benchmark, simulator=simulator).items()
+    shown, everything = problem.presentation, problem.everything
+    say(f"measuring the baselines ({', '.join(problem.baselines)}) and the stub")
+    measured: dict[str, Line] = {
+        name: problem.measure_baseline(name, everything) for name in problem.baselines
     }
-    stub = evaluate(str(paths.STUB), benchmark, simulator=simulator).to_json()
-    fill_ratios(measured | {"stub": stub})
-    results["baselines"] = {
-        name: {"evaluation": result, "held_out": None} for name, result in measured.items()
-    }
-    results["stub"] = {"evaluation": stub, "held_out": None}
-    results["execution_times"] = stub.get("execution_times")
-    results["timings"]["baselines"] = round(time.monotonic() - begun, 3)
+    measured["stub"] = problem.measure(problem.start, everything)
+    lines = with_ratios(measured, shown.keys, shown.yardstick)
+    results.stub = Contestant(evaluation=lines["stub"])
+    results.baselines = {name: Contestant(evaluation=lines[name]) for name in problem.baselines}
+    results.say_too(problem.of_line(lines["stub"]))
+    results.timings["baselines"] = round(time.monotonic() - begun, 3)
     save(folder, results)
-    for name, result in [*measured.items(), ("stub", stub)]:
-        if result["status"] != "ok":
-            warn(results, f"{name} failed on the evaluation seeds: {result['reason']}")
-    llq = measured.get(YARDSTICK)
-    if llq is not None and llq["status"] != "ok":
-        raise OpenGliaError(
-            f"the baseline {YARDSTICK} failed: {llq['reason']}; see openglia doctor"
-        )
+    failed = {n: score.reason for n, line in lines.items() if not (score := shown.score(line)).ok}
+    for name, reason in failed.items():
+        results.warn(f"{name} failed on the evaluation {shown.case}s: {reason}")
+    if (why := failed.get(shown.yardstick)) is not None:
+        raise OpenGliaError(f"the baseline {shown.yardstick} failed: {why}; see openglia doctor")
 
 
 def _discover(
@@ -155,24 +131,24 @@ def _discover(
     results: Results,
     record: Record,
     options: Options,
-    chosen: Any,
+    chosen: Sandbox,
     say: Say,
     discover: Discover | None,
 ) -> Outcome:
-    from openglia.sandbox.layout import Layout
-
+    problem, shown = options.problem, options.problem.presentation
     begin_discovery = discover or _agents()
-    evaluator = Evaluator(
-        record,
-        options.benchmark,
-        simulator=results["simulator"],
-        max_evaluations=options.limits.max_evaluations,
-    )
+    evaluator = Evaluator(record, problem, max_evaluations=options.limits.max_evaluations)
     before = used(results, record)
     spending = Spending(folder, results, before)
+    known = {name: line for name, line in results.on_evaluation_cases.items() if name != "final"}
     try:
         with evaluator:
-            layout = Layout(scratch=folder.scratch, socket_dir=evaluator.folder, root=paths.ROOT)
+            layout = Layout(
+                scratch=folder.scratch,
+                socket_dir=evaluator.folder,
+                workplace=problem.workplace,
+                root=paths.ROOT,
+            )
             variables = {
                 "OPENGLIA_SCRATCH_DIR": str(folder.scratch),
                 "OPENGLIA_RUN_ID": folder.id,
@@ -181,7 +157,8 @@ def _discover(
             experiment = Experiment(
                 run_dir=folder.path,
                 root=paths.ROOT,
-                problem=announcements.problem(results),
+                problem=problem.statement(markdown(shown.table(known))),
+                case=shown.case,
                 model=options.choice.model,
                 record=record,
                 sandbox=chosen,
@@ -191,7 +168,7 @@ def _discover(
                 used=before,
                 spent=spending.save,
                 say=say,
-                offline=TASK,
+                offline=problem.offline,
                 seed=options.seed,
                 resume=options.resume is not None,
             )
@@ -201,11 +178,11 @@ def _discover(
     finally:
         spending.keep_time()
         for line in evaluator.trouble:
-            warn(results, line)
+            results.warn(line)
 
 
 def _agents() -> Discover:
-    from openglia.discovery import loop  # late: only who discovers waits for it
+    from openglia.discovery import loop  # late: it takes fast-agent along
 
     return loop.discover
 
@@ -214,16 +191,16 @@ async def _awaited(outcome: Awaitable[Outcome]) -> Outcome:
     return await outcome
 
 
-def _ended(status: Any, reason: str) -> Outcome:
+def _ended(status: Literal["failed", "interrupted"], reason: str) -> Outcome:
     return Outcome(status=status, reason=" ".join(reason.split()), account="", usage={})
 
 
 def _keep(results: Results, outcome: Outcome) -> None:
     """Add how the discovery ended."""
-    results["outcome"] = {"status": outcome.status, "reason": outcome.reason}
-    results["account"] = outcome.account or results["account"]
+    results.outcome = Ended(status=outcome.status, reason=outcome.reason)
+    results.account = outcome.account or results.account
     for line in outcome.warnings:
-        warn(results, line)
+        results.warn(line)
 
 
 @contextmanager
@@ -249,37 +226,36 @@ def finish_killed(folder: RunFolder, say: Say) -> int:
     with _locked(), interrupts.handled():
         interrupts.hold()
         results = load(folder)
+        recorded = results.to_json()
+        kind = kind_of(recorded)
+        shown = kind.shown(recorded)
         folder.remove_half_files()
-        if results["status"] != UNFINISHED:
+        if results.status != UNFINISHED:
             if not folder.report.exists():  # killed while it wrote its account
-                finish.give_account(folder, results, say)
-            say(f"{folder.id} is finished already ({results['status']}); see {folder.solution}")
-            return finish.EXIT_STATUS[results["status"]]
-        record = Record(folder, on_evaluation_seeds(results))
-        if results["outcome"] is None:
-            results["outcome"] = {
-                "status": "interrupted",
-                "reason": "its process was killed; completed by openglia finish",
-            }
-            last = max((r["elapsed_seconds"] for r in record.records), default=0.0)
-            results["elapsed_seconds"] = max(results["elapsed_seconds"], last)
+                finish.give_account(folder, results, shown, say)
+            say(f"{folder.id} is finished already ({results.status}); see {folder.solution}")
+            return finish.EXIT_STATUS[results.status]
+        record = Record(folder, shown, results.on_evaluation_cases)
+        if results.outcome is None:
+            why = "its process was killed; completed by openglia finish"
+            results.outcome = Ended(status="interrupted", reason=why)
+            results.elapsed_seconds = max(results.elapsed_seconds, record.elapsed_seconds)
         say(f"{folder.id}: {record.evaluations_used} evaluations are on record")
-        benchmark = None
+        problem = None
         try:
-            benchmark = scored_on.restore(folder.path, results)
+            problem = kind.restore(folder.path, recorded)
         except OpenGliaError as error:
-            warn(results, f"not verified: {error}")
+            results.warn(f"not verified: {error}")
         else:
-            if line := scored_on.remark(results, benchmark):
-                warn(results, line)
-            if not folder.benchmark.exists():
-                scored_on.keep(folder, benchmark)
+            if line := problem.remark(recorded):
+                results.warn(line)
+            problem.keep(folder.path)
             try:
                 interrupts.release()
-                measure_start(folder, results, benchmark, say)
+                measure_start(folder, results, problem, say)
             except KeyboardInterrupt:
-                warn(results, "the baselines were not measured")
+                results.warn("the baselines were not measured")
             interrupts.hold()
-        status = finish.complete(folder, results, record, benchmark, say)
-        announcements.conclude(folder, results, say)
+        status = finish.complete(folder, results, record, problem, shown, say)
+        announcements.conclude(folder, results, shown, say)
         return status

@@ -1,10 +1,9 @@
-"""The one choke point for scoring: a Unix-domain socket that takes a scheduler's source.
+"""The one choke point for scoring: a Unix-domain socket that takes a candidate's source.
 
 The harness evaluates in its own process tree and alone writes the record. Nothing but the source
 comes from the agent, and nothing that it can edit decides a score. The budget sits here too.
 """
 
-import json
 import os
 import select
 import shutil
@@ -12,22 +11,19 @@ import socket
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from openglia import paths
 from openglia.errors import OpenGliaError, UsageError
-from openglia.files import sha256
 from openglia.measuring.processes import CancelledError
-from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.evaluation import evaluate
-from openglia.problems.routing.benchmark.tables import evaluation_table
+from openglia.presenting.score import Line
+from openglia.problems.problem import Problem, RefusedError
+from openglia.runs.messages import Answer, Progress
 from openglia.runs.record import Record
-from openglia.runs.requests import MAX_REQUEST_BYTES, RefusedError, Request, read_request
-from openglia.runs.workspace import publish_results
+from openglia.runs.requests import MAX_REQUEST_BYTES, Request, read_request
 
 _CONNECTIONS = 32  # at a time; more are sent away
 _TRANSFER_SECONDS = 20.0  # for one message either way
@@ -40,19 +36,11 @@ class Evaluator:
     """Serves one run. A context manager; ``socket_path`` goes into OPENGLIA_EVALUATOR."""
 
     def __init__(
-        self,
-        record: Record,
-        benchmark: Benchmark,
-        *,
-        simulator: str = "auto",
-        max_evaluations: int | None = None,
-        simulator_results: Path = paths.SIMULATOR_RESULTS,
+        self, record: Record, problem: Problem, *, max_evaluations: int | None = None
     ) -> None:
         self._record = record
-        self._benchmark = benchmark
-        self._simulator = simulator
+        self._problem = problem
         self._max_evaluations = max_evaluations
-        self._simulator_results = simulator_results
         self._queue: deque[object] = deque()
         self._turn = threading.Condition()
         self._closing = threading.Event()
@@ -103,79 +91,63 @@ class Evaluator:
         with connection, suppress(OSError, CancelledError):
             connection.settimeout(_TRANSFER_SECONDS)
             try:
-                result, note = self._answer(connection)
+                line, note = self._answer(connection)
             except RefusedError as refusal:
-                result, note = self._failed("refused", str(refusal)), "not counted"
+                line, note = self._failed("refused", str(refusal)), "not counted"
             except UsageError as error:  # it asks for what cannot be: no request in the duration
-                result, note = self._failed("refused", str(error)), "not counted"
+                line, note = self._failed("refused", str(error)), "not counted"
             except OpenGliaError as error:
                 self.trouble.append(str(error))
-                result, note = self._failed("harness", str(error)), "not counted"
+                line, note = self._failed("harness", str(error)), "not counted"
             except OSError as error:
                 reason = f"the harness could not carry out an evaluation: {error}"
                 self.trouble.append(reason)
-                result, note = self._failed("harness", reason), "not counted"
-            _send(connection, {"result": result, "table": f"{evaluation_table(result)}\n({note})"})
+                line, note = self._failed("harness", reason), "not counted"
+            _send(connection, Answer(line, f"{self._problem.told(line)}\n({note})"))
 
-    def _answer(self, connection: socket.socket) -> tuple[dict[str, Any], str]:
-        request = read_request(_receive_line(connection), self._benchmark)
+    def _answer(self, connection: socket.socket) -> tuple[Line, str]:
+        request = read_request(_receive_line(connection), self._problem)
         with _watch(connection, self._closing) as gone, self._own_turn(connection, gone):
             self._check_budget()
-            result = self._evaluate(request, connection, gone)
-            record = self._record.append(request.source, request.to_json(self._benchmark), result)
-        note = f"evaluation {record['number']}"
+            line = self._evaluate(request, connection, gone)
+            record = self._record.append(request.source, request.look.asked, line)
+        note = f"evaluation {record.number}"
         if self._max_evaluations is not None:
             left = self._max_evaluations - self._record.evaluations_used
             note += f"; {left} of {self._max_evaluations} left"
-        return result, note
+        return line, note
 
-    def _evaluate(
-        self, request: Request, connection: socket.socket, gone: threading.Event
-    ) -> dict[str, Any]:
-        candidate = self._work / "ai_global_scheduler.py"
+    def _evaluate(self, request: Request, connection: socket.socket, gone: threading.Event) -> Line:
+        candidate = self._work / self._problem.working_file.name
         candidate.write_bytes(request.source.encode())
         output = self._work / "results"
 
         def say(done: int, total: int) -> None:
             with suppress(OSError):
-                _send(connection, {"progress": f"{done}/{total} seeds"})
+                noun = self._problem.presentation.case
+                _send(connection, Progress(f"{done}/{total} {noun}s"))
 
         try:
-            result = evaluate(
-                str(candidate),
-                request.narrowed(self._benchmark),
-                seeds=request.seeds,
-                simulator=self._simulator,
-                output_dir=output,
-                progress=say,
-                cancelled=gone,
-            ).to_json()
+            line = self._problem.measure(
+                candidate, request.look, output=output, progress=say, cancelled=gone
+            )
         except CancelledError:
             if self._closing.is_set():
                 raise  # the run's end, not the candidate's: it leaves no trace
             return self._failed("abandoned", "the command that asked for it ended first", request)
         with suppress(OSError):  # for the agent's reading; the record stands without
-            publish_results(output, self._simulator_results)
-        return result
+            self._problem.publish(output)
+        return line
 
     def _check_budget(self) -> None:
         most = self._max_evaluations
         if most is not None and self._record.evaluations_used >= most:
             raise RefusedError(f"the budget of {most} evaluations is used up")
 
-    def _failed(self, rule: str, reason: str, request: Request | None = None) -> dict[str, Any]:
-        seeds = self._benchmark.seeds if request is None else request.seeds
-        return {
-            "status": "failed",
-            "scheduler": None if request is None else sha256(request.source)[:12],
-            "benchmark": self._benchmark.name,
-            "simulator": "vidur" if self._simulator == "vidur" else "embedded",
-            "seeds": list(seeds or self._benchmark.seeds),
-            "full": False,
-            "rule": rule,
-            "reason": reason,
-            "detail": "",
-        }
+    def _failed(self, rule: str, reason: str, request: Request | None = None) -> Line:
+        if request is None:
+            return self._problem.failed(rule, reason, self._problem.everything)
+        return self._problem.failed(rule, reason, request.look, request.source)
 
     @contextmanager
     def _own_turn(self, connection: socket.socket, gone: threading.Event) -> Iterator[None]:
@@ -190,7 +162,7 @@ class Evaluator:
                     ahead = self._queue.index(ticket)
                     if ahead != told:
                         told = ahead
-                        _send(connection, {"progress": f"waiting for {ahead} evaluation(s)"})
+                        _send(connection, Progress(f"waiting for {ahead} evaluation(s)"))
                     self._turn.wait(_LOOK_EVERY)
                     if gone.is_set():
                         raise CancelledError
@@ -234,8 +206,8 @@ def _receive_line(connection: socket.socket) -> bytes:
     return received.split(b"\n", 1)[0]
 
 
-def _send(connection: socket.socket, message: Mapping[str, Any]) -> None:
-    connection.sendall(json.dumps(message, allow_nan=False).encode() + b"\n")
+def _send(connection: socket.socket, message: Answer | Progress) -> None:
+    connection.sendall(message.encoded())
 
 
 def _short_folder() -> Path:

@@ -1,4 +1,4 @@
-"""The end of every run, however it ended: final scheduler, verification, results, solution, report.
+"""The end of every run, however it ended: final candidate, verification, results, solution, report.
 
 Each step is saved before the next begins, so a run that is killed here can be finished later.
 """
@@ -6,36 +6,27 @@ Each step is saved before the next begins, so a run that is killed here can be f
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from openglia import interrupts
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_atomically
-from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.presentation import RoutingPresentation
+from openglia.presenting.presentation import Presentation
+from openglia.problems.problem import Problem, Say
 from openglia.report.verdict import no_gain_words
 from openglia.runs import judgement, provenance, solution, verification
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record
-from openglia.runs.results import (
-    Results,
-    now,
-    on_evaluation_seeds,
-    on_held_out_seeds,
-    save,
-    warn,
-)
-from openglia.runs.verification import Say
+from openglia.runs.results import Final, Results, Verification, now, save
 
 EXIT_STATUS = {"completed": 0, "limit": 0, "failed": 1, "interrupted": 130}
-NOTHING_CLEAN = "no candidate was evaluated cleanly on the full benchmark"
 
 
 def complete(
     folder: RunFolder,
     results: Results,
     record: Record,
-    benchmark: Benchmark | None,
+    problem: Problem | None,
+    shown: Presentation,
     say: Say,
     snapshot: Mapping[str, str] | None = None,
 ) -> int:
@@ -43,131 +34,140 @@ def complete(
 
     Args:
         results: with ``outcome``: how the discovery ended.
-        benchmark: None if it is no longer the one that the run was scored on: then there is no
+        problem: None if what the run was scored on cannot be had any more: then there is no
             verification.
         snapshot: the harness's files as the run began.
     """
-    outcome = results["outcome"]
-    status, reason = outcome["status"], outcome["reason"]
-    choose_final(folder, results, record)
-    if results["final"] is None and status in ("completed", "limit"):
-        status, reason = "failed", NOTHING_CLEAN + (f" ({reason})" if reason else "")
-    results["evaluations"] = record.counts()
+    assert results.outcome is not None
+    status, reason = results.outcome.status, results.outcome.reason
+    choose_final(folder, results, record, problem, shown)
+    if results.final is None and status in ("completed", "limit"):
+        nothing = f"no candidate was evaluated cleanly on all evaluation {shown.case}s"
+        status, reason = "failed", nothing + (f" ({reason})" if reason else "")
+    results.evaluations = record.counts()
     save(folder, results)
-    _write_solution(folder, results)
-    if results["final"] is not None and benchmark is not None:
+    _write_solution(folder, results, shown)
+    if results.final is not None and problem is not None:
         begun = time.monotonic()
         try:
             interrupts.release()
-            _verify(folder, results, benchmark, say)
+            _verify(folder, results, problem, say)
         except KeyboardInterrupt:
-            warn(results, f"the verification was interrupted; openglia verify {folder.path}")
+            results.warn(f"the verification was interrupted; openglia verify {folder.path}")
             status, reason = "interrupted", "interrupted during the verification"
         except OpenGliaError as error:
-            warn(results, f"the verification failed: {error}")
+            results.warn(f"the verification failed: {error}")
             status, reason = "failed", f"the verification failed: {error}"
         interrupts.hold()
-        results["timings"]["verification"] = round(time.monotonic() - begun, 3)
-    agreement = (results["verification"] or {}).get("agreement")
+        results.timings["verification"] = round(time.monotonic() - begun, 3)
+    agreement = results.verification.agreement if results.verification else None
     if agreement is not None and not agreement["agrees"]:
-        status, reason = "failed", "the embedded simulator and Vidur disagree on the final router"
-    _check_integrity(results, record, snapshot)
-    results |= {"status": status, "reason": reason, "ended": now()}
+        status, reason = "failed", agreement["disagreement"]
+    _check_integrity(results, record, problem, snapshot)
+    results.status, results.reason, results.ended = status, reason, now()
     save(folder, results)
-    give_account(folder, results, say)
+    give_account(folder, results, shown, say)
     return EXIT_STATUS[status]
 
 
-def give_account(folder: RunFolder, results: Results, say: Say) -> None:
+def give_account(folder: RunFolder, results: Results, shown: Presentation, say: Say) -> None:
     """Write what people read: the plots, solution.md, and last report.html."""
-    _write_solution(folder, results, _plots(folder, results))
-    _report(folder, results, say)
+    _write_solution(folder, results, shown, _plots(folder, results, shown))
+    _report(folder, results, shown, say)
     save(folder, results)
 
 
-def choose_final(folder: RunFolder, results: Results, record: Record) -> None:
+def choose_final(
+    folder: RunFolder,
+    results: Results,
+    record: Record,
+    problem: Problem | None,
+    shown: Presentation,
+) -> None:
     """Stand behind the best clean full evaluation, whatever the working file holds.
 
-    Without one there is no final scheduler: the stub is a starting point, not a result.
+    Without one there is no final candidate: the stub is a starting point, not a result.
     """
-    best = record.best()
+    final, best = folder.path / shown.final_name, record.best()
     if best is None:
-        results["final"] = None
-        folder.final_scheduler.unlink(missing_ok=True)
+        results.final = None
+        final.unlink(missing_ok=True)
         return
     source = record.source(best)
-    write_atomically(folder.final_scheduler, source)
-    results["execution_times"] = best["result"]["execution_times"]
-    results["final"] = {
-        "candidate": best["candidate"],
-        "number": best["number"],
-        "sha256": sha256(source),
-        "evaluation": best["result"],
-        "held_out": None,
-    }
-    for line in best["result"].get("warnings") or ():
-        warn(results, f"the final scheduler, {line}")
-
-
-def _verify(folder: RunFolder, results: Results, benchmark: Benchmark, say: Say) -> None:
-    simulator, final = results["simulator"], folder.final_scheduler
-    checked: dict[str, Any] = {
-        "seeds": list(benchmark.held_out_seeds),
-        "simulator": simulator,
-        "agreement": None,
-    }
-    if benchmark.held_out_seeds:
-        held_out = verification.measure_held_out(benchmark, simulator, final, say)
-        for name, baseline in results["baselines"].items():
-            baseline["held_out"] = held_out.get(name)
-        results["stub"]["held_out"] = held_out["stub"]
-        results["final"]["held_out"] = held_out["final"]
-        for name, result in held_out.items():
-            if result["status"] != "ok":
-                warn(results, f"{name} failed on the held-out seeds: {result['reason']}")
-    else:
-        warn(results, f"the benchmark {benchmark.name} has no held-out seeds")
-    checked |= judgement.judge(on_evaluation_seeds(results), on_held_out_seeds(results))
-    results["verification"] = checked | {"deterministic": None, "repeat_reason": None}
-    repeated = verification.check_repeats(
-        benchmark, simulator, final, results["final"]["evaluation"], say
+    write_atomically(final, source)
+    if problem is not None:
+        results.say_too(problem.of_line(best.result))
+    results.final = Final(
+        candidate=best.candidate,
+        number=best.number,
+        sha256=sha256(source),
+        evaluation=best.result,
     )
-    results["verification"] |= {
-        "deterministic": repeated["deterministic"],
-        "repeat_reason": repeated["reason"],
-    }
-    save(folder, results)
-    if simulator == "embedded" and results["vidur"]["installed"]:
-        agreement = verification.compare_with_vidur(benchmark, final, say)
-        results["verification"]["agreement"] = agreement
-    _warn_of_verdict(results)
+    for line in shown.score(best.result).warnings:
+        results.warn(f"the final {shown.noun}, {line}")
 
 
-def _warn_of_verdict(results: Results) -> None:
-    checked = results["verification"]
-    if checked["no_gain"]:
-        warn(results, f"no gain is shown: {no_gain_words(checked)}")
-    if checked["overfitting"]:
-        warn(
-            results,
-            f"overfitting: the gain is {checked['gain_held_out']:.1%} on held-out seeds and "
-            f"{checked['gain_evaluation']:.1%} on the evaluation seeds",
+def _verify(folder: RunFolder, results: Results, problem: Problem, say: Say) -> None:
+    assert results.final is not None
+    shown = problem.presentation
+    final = folder.path / shown.final_name
+    if problem.held_out_cases:
+        held_out = verification.measure_held_out(problem, final, say)
+        for name, baseline in results.baselines.items():
+            baseline.held_out = held_out.get(name)
+        if results.stub is not None:
+            results.stub.held_out = held_out["stub"]
+        results.final.held_out = held_out["final"]
+        for name, line in held_out.items():
+            if not shown.score(line).ok:
+                results.warn(
+                    f"{name} failed on the held-out {shown.case}s: {shown.score(line).reason}"
+                )
+    else:
+        results.warn(
+            f"{problem.name} has no held-out {shown.case}s: nothing was verified on unseen ones"
         )
-    if checked["deterministic"] is False:
-        warn(results, f"the final router is not deterministic: {checked['repeat_reason']}")
+    checked = judgement.judge(results.on_evaluation_cases, results.on_held_out_cases, shown)
+    setattr(checked, shown.keys.cases, list(problem.held_out_cases))
+    results.verification = checked
+    repeated = verification.check_repeats(problem, final, results.final.evaluation, say)
+    checked.deterministic, checked.repeat_reason = repeated.deterministic, repeated.reason
+    save(folder, results)
+    checked.agreement = problem.confirm(final, say)
+    _warn_of_verdict(results, checked, shown)
 
 
-def _check_integrity(results: Results, record: Record, snapshot: Mapping[str, str] | None) -> None:
-    known = results.get("harness_sha256")
-    results["integrity"] = provenance.integrity(snapshot, known, record.damaged())
-    for check in results["integrity"]["checks"]:
-        if check["outcome"] == "failed":
-            warn(results, f"integrity, {check['name']}: {check['evidence']}")
+def _warn_of_verdict(results: Results, checked: Verification, shown: Presentation) -> None:
+    if checked.no_gain:
+        results.warn(f"no gain is shown: {no_gain_words(checked.model_dump(), shown.case)}")
+    if checked.overfitting:
+        results.warn(
+            f"overfitting: the gain is {checked.gain_held_out:.1%} on held-out {shown.case}s and "
+            f"{checked.gain_evaluation:.1%} on the evaluation {shown.case}s"
+        )
+    if checked.deterministic is False:
+        results.warn(f"the final {shown.noun} is not deterministic: {checked.repeat_reason}")
 
 
-def _write_solution(folder: RunFolder, results: Results, plots: list[str] | None = None) -> None:
+def _check_integrity(
+    results: Results,
+    record: Record,
+    problem: Problem | None,
+    snapshot: Mapping[str, str] | None,
+) -> None:
+    results.integrity = provenance.integrity(
+        problem, snapshot, results.harness_sha256, record.damaged()
+    )
+    for check in results.integrity.checks:
+        if check.outcome == "failed":
+            results.warn(f"integrity, {check.name}: {check.evidence}")
+
+
+def _write_solution(
+    folder: RunFolder, results: Results, shown: Presentation, plots: list[str] | None = None
+) -> None:
     try:
-        write_atomically(folder.solution, solution.render(folder, results, plots or []))
+        write_atomically(folder.solution, solution.render(folder, results, shown, plots or []))
     except OSError as error:
         raise OpenGliaError(
             f"{folder.solution} cannot be written: {error.strerror}; make room, then run: "
@@ -175,26 +175,26 @@ def _write_solution(folder: RunFolder, results: Results, plots: list[str] | None
         ) from None
 
 
-def _plots(folder: RunFolder, results: Results) -> list[str]:
+def _plots(folder: RunFolder, results: Results, shown: Presentation) -> list[str]:
     """Draw the plots; without them the run loses nothing."""
     try:
-        from openglia.report import draw_plots
+        from openglia.report import draw_plots  # late: matplotlib, and a failure of it is borne
 
-        return draw_plots(folder.path, RoutingPresentation())
+        return draw_plots(folder.path, shown)
     except Exception as error:
-        warn(results, f"the plots could not be drawn: {_one_line(error)}")
+        results.warn(f"the plots could not be drawn: {_one_line(error)}")
         return []
 
 
-def _report(folder: RunFolder, results: Results, say: Say) -> Path | None:
+def _report(folder: RunFolder, results: Results, shown: Presentation, say: Say) -> Path | None:
     try:
-        from openglia import report
+        from openglia import report  # late, likewise
 
         begun = time.monotonic()
-        path = report.write(folder.path, RoutingPresentation(), images=False)
-        results["timings"]["report"] = round(time.monotonic() - begun, 3)
+        path = report.write(folder.path, shown, images=False)
+        results.timings["report"] = round(time.monotonic() - begun, 3)
     except Exception as error:
-        warn(results, f"the report could not be written: {_one_line(error)}")
+        results.warn(f"the report could not be written: {_one_line(error)}")
         say(f"the report could not be written: {_one_line(error)}")
         return None
     return path

@@ -28,13 +28,8 @@ class RunFolder:
 
     @property
     def candidates(self) -> Path:
-        """A snapshot of every scheduler that was evaluated."""
+        """A snapshot of every candidate that was evaluated."""
         return self.path / "candidates"
-
-    @property
-    def benchmark(self) -> Path:
-        """What the run is scored on, resolved; results.json holds the same."""
-        return self.path / "benchmark.yaml"
 
     @property
     def evaluations(self) -> Path:
@@ -55,11 +50,6 @@ class RunFolder:
     def report(self) -> Path:
         """Everything, to look at; written last."""
         return self.path / "report.html"
-
-    @property
-    def final_scheduler(self) -> Path:
-        """The candidate that the run stands behind; absent if there is none."""
-        return self.path / "final_scheduler.py"
 
     def remove_half_files(self) -> None:
         """Remove what writers that were killed left beside the files that they meant to write."""

@@ -1,174 +1,128 @@
-"""What the figures on held-out seeds show, LLQ and the final router compared seed by seed.
+"""What the figures on held-out cases show, the final candidate and the yardstick in pairs."""
 
-Seeds differ far more from each other than two routers do on one of them, so that intervals of two
-means overlap where one router is faster on every seed. Everything here is therefore paired.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
-from typing import Any
 
+from openglia.measuring.pairs import Paired, compare
+from openglia.presenting.presentation import Figure, Group, Presentation
+from openglia.presenting.score import Score
 from openglia.report.verdict import no_interval_words
+from openglia.runs.results import Verification, Worse
 
-OVERFITTING_SHARE = 0.8  # of the gain on the evaluation seeds
-
-# Lower is better in all of them. The time in the global queue is not among them: it is a part of
-# the TTFT, and LLQ's is zero. The mean response time is the headline itself.
-FIGURES = {
-    "p50": "p50",
-    "p90": "p90",
-    "p99": "p99",
-    "ttft_mean": "TTFT",
-    "ttft_p99": "TTFT p99",
-    "tpot_mean": "TPOT",
-    "restarted_share": "restarted share",
-    "makespan": "makespan",
-}
-
-Group = Mapping[str, Mapping[str, Any]]
+OVERFITTING_SHARE = 0.8  # of the gain on the evaluation cases
 
 
-def judge(evaluation: Group, held_out: Group) -> dict[str, Any]:
-    """Gains against LLQ and what they show; None where a figure is missing.
+def judge(evaluation: Group, held_out: Group, shown: Presentation) -> Verification:
+    """Gains against the yardstick and what they show; None where a figure is missing.
 
     Args:
-        evaluation: JSON lines on the evaluation seeds: of ``llq`` and ``final``.
-        held_out: likewise on the held-out seeds, with ``by_seed`` where that is known.
-
-    Returns:
-        ``gain_evaluation`` and ``gain_held_out``: 1 - mean(final) / mean(LLQ). ``overfitting``:
-        the gain on held-out seeds is less than 80 % of the one on the evaluation seeds.
-        ``ratio_held_out``: the geometric mean over held-out seeds of final / LLQ;
-        ``ratio_interval``: its 90 % interval, seeds resampled in pairs, None for one seed;
-        ``ratio_seeds``: how many. ``no_gain``: the interval (without one: the ratio) reaches 1.
-        ``worse``: the figures that are higher than LLQ's, each with its ``ratio`` (where a zero
-        leaves none: ``difference``), ``interval``, ``clear``: whether the interval lies above
-        equality as a whole, and ``line``: that in words.
+        evaluation: lines on the evaluation cases: of the yardstick and ``final``.
+        held_out: likewise on the held-out cases, with the figures by case where these are known.
     """
-    seen, unseen = gain(evaluation), gain(held_out)
+    seen, unseen = gain(evaluation, shown), gain(held_out, shown)
     overfitting = None
     if seen is not None and unseen is not None:
         overfitting = seen > 0 and unseen < OVERFITTING_SHARE * seen
-    judged: dict[str, Any] = {
-        "gain_evaluation": seen,
-        "gain_held_out": unseen,
-        "overfitting": overfitting,
-        "no_gain": None,
-        "ratio_held_out": None,
-        "ratio_interval": None,
-        "ratio_seeds": 0,
-        "worse": [],
-    }
+    judged = Verification(
+        gain_evaluation=seen, gain_held_out=unseen, overfitting=overfitting, ratio_seeds=0
+    )
     if unseen is None:
         return judged
-    from openglia.problems.routing.benchmark.statistics import compare
-
-    final, llq = held_out["final"], held_out["llq"]
-    paired = compare(final["per_seed"], llq["per_seed"])
-    interval = None if paired.interval is None else list(paired.interval)
-    judged |= {
-        "ratio_held_out": paired.ratio,
-        "ratio_interval": interval,
-        "ratio_seeds": paired.seeds,
-        "no_gain": (paired.ratio if interval is None else interval[1]) >= 1,
-        "worse": _raised(final, llq),
-    }
+    final, yardstick = shown.score(held_out["final"]), shown.score(held_out[shown.yardstick])
+    pairs = [(v, yardstick.by_case[c]) for c, v in final.by_case.items() if c in yardstick.by_case]
+    if not pairs:
+        return judged
+    paired = compare([first for first, _ in pairs], [second for _, second in pairs])
+    judged.ratio_seeds = paired.cases
+    if paired.measure == "ratio":
+        judged.ratio_held_out, judged.ratio_interval = paired.value, paired.interval
+    else:
+        judged.difference_held_out, judged.difference_interval = paired.value, paired.interval
+    judged.no_gain = not _is_better(paired, lower_is_better=shown.objective.lower_is_better)
+    judged.worse = _raised(final, yardstick, shown)
     return judged
 
 
-def gain(results: Group) -> float | None:
-    """1 - mean(final) / mean(LLQ), or None if either has no score."""
-    final, llq = results.get("final") or {}, results.get("llq") or {}
-    if final.get("status") != "ok" or llq.get("status") != "ok":
+def gain(lines: Group, shown: Presentation) -> float | None:
+    """How much better than the yardstick's the final mean is, as a share; None without a score."""
+    final, yardstick = (shown.score(lines.get(name)).value for name in ("final", shown.yardstick))
+    if final is None or yardstick is None:
         return None
-    return float(1 - final["mean_response_time"] / llq["mean_response_time"])
+    return shown.objective.gain(final, yardstick)
 
 
-def ratio_words(checked: Mapping[str, Any]) -> str:
-    """The paired ratio with its interval, or why it has none."""
-    ratio, interval = checked["ratio_held_out"], checked.get("ratio_interval")
-    seeds = checked.get("ratio_seeds")
-    if interval is not None:
-        over = "" if seeds is None else f", {seeds} seeds"
-        return f"{ratio:.3f} (90 % interval {interval[0]:.3f} to {interval[1]:.3f}{over})"
-    return f"{ratio:.3f} ({no_interval_words(seeds)})"
+def ratio_words(checked: Verification, case: str) -> str | None:
+    """The paired ratio (or difference) with its interval, or why it has none; None: no pairs."""
+    value, interval = checked.ratio_held_out, checked.ratio_interval
+    if value is None:
+        value, interval = checked.difference_held_out, checked.difference_interval
+    if value is None:
+        return None
+    if interval is None:
+        return f"{value:.3f} ({no_interval_words(checked.ratio_seeds, case)})"
+    over = "" if checked.ratio_seeds is None else f", {checked.ratio_seeds} {case}s"
+    return f"{value:.3f} (90 % interval {interval[0]:.3f} to {interval[1]:.3f}{over})"
 
 
-def lines(checked: Mapping[str, Any]) -> list[str]:
-    """One line for each figure that is higher than LLQ's; none for runs of earlier versions."""
-    return [entry["line"] for entry in checked.get("worse") or [] if "line" in entry]
+def lines(checked: Verification | None) -> list[str]:
+    """One line for each figure that is higher than the yardstick's."""
+    return [entry.line for entry in (checked.worse if checked else []) if entry.line]
 
 
-def _raised(final: Mapping[str, Any], llq: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The figures that are higher than LLQ's, over all requests or seed by seed."""
+def _is_better(paired: Paired, *, lower_is_better: bool) -> bool:
+    """Whether the whole interval (without one: the value) lies on the better side of equality."""
+    low, high = paired.interval or (paired.value, paired.value)
+    return high < paired.equal if lower_is_better else low > paired.equal
+
+
+def _raised(final: Score, yardstick: Score, shown: Presentation) -> list[Worse]:
+    """The figures that are higher than the yardstick's, over all or case by case."""
     found = []
-    for figure, name in FIGURES.items():
-        first, second = (result.get("by_seed", {}).get(figure) or [None] for result in (final, llq))
-        if None in first or None in second:
+    for figure in shown.figures:
+        pairs = [list(score.figure_by_case(figure.name).values()) for score in (final, yardstick)]
+        if not pairs[0] or any(len(values) < len(final.cases) for values in pairs):
             continue
-        measure, value, interval = _paired(first, second)
-        equal = 1.0 if measure == "ratio" else 0.0
-        figures = [
-            result[figure] if figure in result else fmean(values)
-            for result, values in ((final, first), (llq, second))
+        values = [
+            over_all if (over_all := score.figure(figure.name)) is not None else fmean(by_case)
+            for score, by_case in zip((final, yardstick), pairs, strict=True)
         ]
-        clear = interval is not None and interval[0] > equal
-        if not clear and figures[0] <= figures[1]:
+        paired = compare(*pairs)
+        clear = paired.interval is not None and paired.interval[0] > paired.equal
+        if not clear and values[0] <= values[1]:
             continue  # neither sure nor to be seen in the tables
-        if clear:
-            words = "got worse"
-            if figures[0] <= figures[1]:
-                words += " seed by seed, though not over all requests"
-        elif interval is None:
-            words = "is higher (no interval)"
-        elif interval[1] < equal:
-            words = "is higher over all requests, though lower seed by seed"
-        else:
-            words = "is higher, within noise"
-        show = _ratio if measure == "ratio" else _SHOW.get(figure, _seconds)
-        told = f"{measure} {show(value)}"
-        if interval is not None:
-            told += f", {show(interval[0])} to {show(interval[1])}"
-        shown = [_SHOW.get(figure, _seconds)(number) for number in figures]
         found.append(
-            {
-                "figure": figure,
-                "final": figures[0],
-                "llq": figures[1],
-                measure: value,
-                "interval": interval,
-                "clear": clear,
-                "line": f"{name} {words}: {shown[0]} against LLQ's {shown[1]} ({told})",
-            }
+            Worse.model_validate(
+                {
+                    "figure": figure.name,
+                    "final": values[0],
+                    shown.yardstick: values[1],
+                    paired.measure: paired.value,
+                    "interval": paired.interval,
+                    "clear": clear,
+                    "line": _line(figure, values, paired, shown, clear=clear),
+                }
+            )
         )
     return found
 
 
-def _paired(
-    first: Sequence[float], second: Sequence[float]
-) -> tuple[str, float, list[float] | None]:
-    """The ratio seed by seed; the difference where a zero leaves no ratio."""
-    from openglia.measuring.bootstrap import bootstrap_interval
-    from openglia.problems.routing.benchmark.statistics import compare
-
-    if min(*first, *second) > 0:
-        paired = compare(first, second)
-        return "ratio", paired.ratio, None if paired.interval is None else list(paired.interval)
-    differences = [a - b for a, b in zip(first, second, strict=True)]
-    interval = bootstrap_interval(differences)
-    return "difference", fmean(differences), None if interval is None else list(interval)
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.0f} s" if abs(value) >= 100 else f"{value:.3g} s"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.2f}"
-
-
-_SHOW = {"restarted_share": _percent}
+def _line(
+    figure: Figure, values: Sequence[float], paired: Paired, shown: Presentation, *, clear: bool
+) -> str:
+    by_case = f"{shown.case} by {shown.case}"
+    if clear:
+        words = "got worse"
+        if values[0] <= values[1]:
+            words += f" {by_case}, though not over all"
+    elif paired.interval is None:
+        words = "is higher (no interval)"
+    elif paired.interval[1] < paired.equal:
+        words = f"is higher over all, though lower {by_case}"
+    else:
+        words = "is higher, within noise"
+    spell = "{:.2f}".format if paired.measure == "ratio" else figure.spell
+    told = f"{paired.measure} {spell(paired.value)}"
+    if paired.interval is not None:
+        told += f", {spell(paired.interval[0])} to {spell(paired.interval[1])}"
+    mine, other = (figure.spell(value) for value in values)
+    return f"{figure.words} {words}: {mine} against {shown.yardstick_label}'s {other} ({told})"

@@ -9,33 +9,55 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from openglia.errors import OpenGliaError
 from openglia.files import append_json_line, read_json_lines, sha256, write_atomically
+from openglia.presenting.presentation import Group, Presentation
+from openglia.presenting.score import Line
 from openglia.runs.folder import RunFolder
-from openglia.seeds import format_seeds
+from openglia.runs.results import Counts
 
 _LAST = 8  # evaluations that the Supervisor is shown one by one
+
+
+class Evaluated(BaseModel):
+    """One line of evaluations.jsonl; unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    number: int
+    time: str = ""  # ISO 8601, UTC
+    elapsed_seconds: float  # since the start of the run
+    candidate: str  # its file in the run's folder
+    full: bool  # on all evaluation cases, nothing narrowed
+    request: dict[str, Any]  # what was asked for
+    result: dict[str, Any]  # the problem's line
 
 
 class Record:
     """Evaluations of a run, in order; safe to use from several threads."""
 
-    def __init__(self, folder: RunFolder, baselines: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, shown: Presentation, baselines: Group | None = None
+    ) -> None:
         """Read what there is.
 
         Args:
             folder: of the run.
-            baselines: JSON lines of the baselines and the stub on the evaluation seeds, by name.
+            shown: the problem's words.
+            baselines: lines of the baselines and the stub on the evaluation cases, by name.
         """
         self._folder = folder
+        self._shown = shown
         self._baselines = dict(baselines or {})
         self._lock = threading.Lock()
-        self._records = [line for line in read_json_lines(folder.evaluations) if _is_whole(line)]
-        before = max((float(record["elapsed_seconds"]) for record in self._records), default=0.0)
+        self._records = list(_read(folder.evaluations))
+        before = max((record.elapsed_seconds for record in self._records), default=0.0)
         self._zero = time.monotonic() - before
 
     @property
-    def records(self) -> list[dict[str, Any]]:
+    def records(self) -> list[Evaluated]:
         """The lines of evaluations.jsonl, oldest first."""
         with self._lock:
             return list(self._records)
@@ -46,54 +68,63 @@ class Record:
         with self._lock:
             return len(self._records)
 
-    def append(
-        self, source: str, request: Mapping[str, Any], result: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    @property
+    def elapsed_seconds(self) -> float:
+        """When the last evaluation was carried out."""
+        return max((record.elapsed_seconds for record in self.records), default=0.0)
+
+    def append(self, source: str, request: Mapping[str, Any], line: Line) -> Evaluated:
         """Keep the source, then the line that names it. A crash between the two costs nothing."""
         with self._lock:
             if not self._folder.path.is_dir():
                 raise OpenGliaError(f"the run's folder {self._folder.path} was deleted")
             number = self._next_number()
-            name = f"{number:04d}_{sha256(source)[:8]}.py"
-            record = {
-                "number": number,
-                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "elapsed_seconds": round(time.monotonic() - self._zero, 3),
-                "candidate": f"candidates/{name}",
-                "full": bool(result.get("full")),
-                "request": dict(request),
-                "result": dict(result),
-            }
+            name = f"{number:04d}_{sha256(source)[:8]}{self._shown.suffix}"
+            record = Evaluated(
+                number=number,
+                time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                elapsed_seconds=round(time.monotonic() - self._zero, 3),
+                candidate=f"candidates/{name}",
+                full=self._shown.score(line).full,
+                request=dict(request),
+                result=dict(line),
+            )
             write_atomically(self._folder.candidates / name, source)
-            append_json_line(self._folder.evaluations, record)
+            append_json_line(self._folder.evaluations, record.model_dump())
             self._records.append(record)
             return record
 
-    def best(self) -> dict[str, Any] | None:
-        """The clean full evaluation with the lowest mean response time; the earliest of equals.
+    def best(self) -> Evaluated | None:
+        """The clean full evaluation with the best objective; the earliest of equals.
 
         One whose source was deleted does not count.
         """
         clean = [
-            record
+            (self._shown.objective.cost(value), record)
             for record in self.records
-            if is_clean(record) and record["full"] and self._path(record).is_file()
+            if record.full
+            and (value := self._shown.score(record.result).value) is not None
+            and self._path(record).is_file()
         ]
-        return min(clean, key=_mean, default=None)
+        return min(clean, key=lambda pair: pair[0], default=(None, None))[1]
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> Counts:
         """The ``evaluations`` of results.json."""
         records = self.records
-        clean = sum(is_clean(record) for record in records)
-        return {
-            "total": len(records),
-            "clean": clean,
-            "failed": len(records) - clean,
-            "full": sum(record["full"] for record in records),
-        }
+        clean = sum(self.is_clean(record) for record in records)
+        return Counts(
+            total=len(records),
+            clean=clean,
+            failed=len(records) - clean,
+            full=sum(record.full for record in records),
+        )
 
-    def source(self, record: Mapping[str, Any]) -> bytes:
-        """The scheduler that a line is about, as it was handed over."""
+    def is_clean(self, record: Evaluated) -> bool:
+        """Whether a line has a score."""
+        return self._shown.score(record.result).ok
+
+    def source(self, record: Evaluated) -> bytes:
+        """The candidate that a line is about, as it was handed over."""
         return self._path(record).read_bytes()
 
     def damaged(self) -> list[str]:
@@ -101,7 +132,7 @@ class Record:
         found = []
         for record in self.records:
             path = self._path(record)
-            stated = record["result"].get("scheduler")
+            stated = self._shown.score(record.result).candidate
             if not path.is_file() or sha256(path.read_bytes())[:12] != stated:
                 found.append(path.name)
         return found
@@ -109,65 +140,63 @@ class Record:
     def summary_for_supervisor(self) -> str:
         """What was measured, as Markdown."""
         records, counts, best = self.records, self.counts(), self.best()
+        everything = f"on all evaluation {self._shown.case}s"
         lines = [
-            f"- Evaluations: {counts['total']} ({counts['clean']} clean, {counts['failed']} "
-            f"failed, {counts['full']} on all evaluation seeds)."
+            f"- Evaluations: {counts.total} ({counts.clean} clean, {counts.failed} "
+            f"failed, {counts.full} {everything})."
         ]
-        for name, result in self._baselines.items():
-            lines.append(f"- Baseline {name}: {_told(result)}")
+        for name, line in self._baselines.items():
+            lines.append(f"- Baseline {name}: {self._told(line)}")
         if best is None:
-            lines.append("- No candidate has been evaluated cleanly on all evaluation seeds yet.")
+            lines.append(f"- No candidate has been evaluated cleanly {everything} yet.")
         else:
-            lines.append(f"- Best, evaluation {best['number']}: {_told(best['result'])}")
-        failures = Counter(
-            f"{record['result'].get('rule')}: {record['result'].get('reason')}"
-            for record in records
-            if not is_clean(record)
-        )
+            lines.append(f"- Best, evaluation {best.number}: {self._told(best.result)}")
+        failures = Counter(self._why(r.result) for r in records if not self.is_clean(r))
         for reason, times in failures.most_common(3):
             lines.append(f"- Failed {times} x: {reason}")
         if records:
             lines += ["", f"The last {min(_LAST, len(records))} evaluations:", ""]
         for record in records[-_LAST:]:
-            seeds = format_seeds(record["result"].get("seeds") or [])
-            kind = "full" if record["full"] else f"partial, seeds {seeds}"
-            lines.append(f"- {record['number']} ({kind}): {_told(record['result'])}")
+            cases = self._shown.score(record.result).cases
+            kind = "full" if record.full else f"partial, {self._shown.listed(cases)}"
+            lines.append(f"- {record.number} ({kind}): {self._told(record.result)}")
         return "\n".join(lines)
 
-    def _path(self, record: Mapping[str, Any]) -> Path:
-        return self._folder.path / str(record["candidate"])
+    def _why(self, line: Line) -> str:
+        score = self._shown.score(line)
+        return f"{score.rule}: {score.reason}"
+
+    def _told(self, line: Line) -> str:
+        score, shown = self._shown.score(line), self._shown
+        warned = "".join(f"; warning: {text}" for text in score.warnings)
+        if score.value is None:
+            return f"failed ({self._why(line)}){warned}"
+        text = shown.objective.shown(score.value)
+        if score.interval is not None:
+            text += f" (90 % interval {score.interval[0]:.2f} to {score.interval[1]:.2f})"
+        if score.ratio is not None:
+            text += f", {score.ratio:.3f} of {shown.yardstick_label}"
+        aside = shown.aside(line)
+        return text + (f", {aside}" if aside else "") + warned
+
+    def _path(self, record: Evaluated) -> Path:
+        return self._folder.path / record.candidate
 
     def _next_number(self) -> int:
         """One more than any number in use, also by a source whose line a crash prevented."""
-        used = [int(record["number"]) for record in self._records]
-        for path in self._folder.candidates.glob("*.py"):
+        used = [record.number for record in self._records]
+        for path in self._folder.candidates.glob("*"):
             if match := re.match(r"(\d+)_", path.name):
                 used.append(int(match[1]))
         return max(used, default=0) + 1
 
 
-def is_clean(record: Mapping[str, Any]) -> bool:
-    """Whether a line has a score."""
-    return bool(record["result"].get("status") == "ok")
-
-
-def _is_whole(line: Any) -> bool:
-    keys = ("number", "elapsed_seconds", "candidate", "full", "request", "result")
-    return isinstance(line, dict) and all(key in line for key in keys)
-
-
-def _mean(record: Mapping[str, Any]) -> float:
-    return float(record["result"]["mean_response_time"])
-
-
-def _told(result: Mapping[str, Any]) -> str:
-    warned = "".join(f"; warning: {line}" for line in result.get("warnings") or ())
-    if result.get("status") != "ok":
-        return f"failed ({result.get('rule')}: {result.get('reason')}){warned}"
-    text = f"{result['mean_response_time']:.2f} s"
-    if result.get("interval"):
-        low, high = result["interval"]
-        text += f" (90 % interval {low:.2f} to {high:.2f})"
-    if result.get("ratio_to_llq") is not None:
-        text += f", {result['ratio_to_llq']:.3f} of LLQ"
-    return text + f", restarted {100 * result['restarted_share']:.1f} %" + warned
+def _read(path: Path) -> list[Evaluated]:
+    """The whole lines; a half one that a crash left is passed over."""
+    found = []
+    for line in read_json_lines(path):
+        try:
+            found.append(Evaluated.model_validate(line))
+        except ValidationError:
+            continue
+    return found

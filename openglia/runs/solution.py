@@ -1,203 +1,180 @@
 """``solution.md``: what the Researcher says, and what the harness measured."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from openglia import paths
-from openglia.problems.routing.benchmark.tables import comparison_table, markdown
+from openglia.presenting.presentation import Group, Presentation
 from openglia.quantities import spelled
 from openglia.report.verdict import no_gain_words
 from openglia.runs import judgement
 from openglia.runs.folder import RunFolder
-from openglia.runs.results import on_evaluation_seeds, on_held_out_seeds
-from openglia.runs.scored_on import argument
-from openglia.seeds import format_seeds
+from openglia.runs.results import Results, Verification
+from openglia.tables import markdown
 
 
-def render(folder: RunFolder, results: Mapping[str, Any], plots: Sequence[str] = ()) -> str:
+def render(
+    folder: RunFolder, results: Results, shown: Presentation, plots: Sequence[str] = ()
+) -> str:
     """The Markdown of solution.md; ``plots`` are the lines that show the plots."""
-    benchmark = results["benchmark"]
-    account = (results.get("account") or "").strip()
+    raw = results.to_json()
+    seen, unseen = shown.cases(raw)
     parts = [
-        f"# Router discovered in {folder.id}",
-        verdict(results),
-        _worse(results),
-        _ending(results),
+        f"# {shown.title} discovered in {folder.id}",
+        verdict(results, shown),
+        _worse(results, shown),
+        _ending(results, shown),
         "## The Researcher's account",
-        account or "The Researcher left no account.",
+        results.account.strip() or "The Researcher left no account.",
         "## Measured by the harness",
         _group(
-            f"Evaluation seeds {format_seeds(benchmark['seeds'])}, which the agents could use",
-            on_evaluation_seeds(results),
+            f"Evaluation {shown.listed(seen)}, which the agents could use",
+            results.on_evaluation_cases,
+            shown,
         ),
         _group(
-            f"Held-out seeds {format_seeds(benchmark['held_out_seeds'])}, which they never saw",
-            on_held_out_seeds(results),
+            f"Held-out {shown.listed(unseen)}, which they never saw" if unseen
+            else f"There are no held-out {shown.case}s",
+            results.on_held_out_cases,
+            shown,
         ),
-        _provenance(results),
-        *(["### Warnings", _bullets(results["warnings"])] if results["warnings"] else []),
+        _provenance(results, raw, shown),
+        *(["### Warnings", _bullets(results.warnings)] if results.warnings else []),
         *(["## Plots", "\n".join(plots).strip()] if plots else []),
         "## How to reproduce it",
-        _reproduction(folder, results),
-    ]
+        _reproduction(folder, results, raw, shown),
+    ]  # fmt: skip
     return "\n\n".join(part for part in parts if part is not None) + "\n"
 
 
-def verdict(results: Mapping[str, Any]) -> str:
+def verdict(results: Results, shown: Presentation) -> str:
     """One line: what the verification and the integrity checks say."""
     words = []
-    checked = results.get("verification")
-    if results.get("final") is None:
-        words.append("no candidate was evaluated cleanly on the full benchmark: no result")
-    elif checked is None or checked.get("gain_held_out") is None:
-        words.append("not verified on held-out seeds")
+    checked = results.verification
+    held_out = f"held-out {shown.case}s"
+    if results.final is None:
+        words.append(f"no candidate was evaluated cleanly on all {shown.case}s: no result")
+    elif checked is None or checked.gain_held_out is None:
+        words.append(f"not verified on {held_out}")
     else:
-        words.append(f"verified on held-out seeds: {_headline(checked)}")
-        if checked["no_gain"]:
-            words.append(f"NO GAIN SHOWN: {no_gain_words(checked)}")
-        if checked["overfitting"]:
-            words.append("OVERFITTING: less than 80 % of the gain holds on held-out seeds")
-        if checked["deterministic"] is False:
-            words.append(f"NOT DETERMINISTIC: {checked['repeat_reason']}")
-        words.append(_agreement(checked.get("agreement")))
-    integrity = results.get("integrity")
-    if integrity is not None:
-        failed = [c["name"] for c in integrity["checks"] if c["outcome"] == "failed"]
-        passed = sum(c["outcome"] == "passed" for c in integrity["checks"])
+        words.append(f"verified on {held_out}: {_headline(checked, shown)}")
+        if checked.no_gain:
+            words.append(f"NO GAIN SHOWN: {no_gain_words(checked.model_dump(), shown.case)}")
+        if checked.overfitting:
+            words.append(f"OVERFITTING: less than 80 % of the gain holds on {held_out}")
+    if checked is not None and results.final is not None:
+        if checked.deterministic is False:
+            words.append(f"NOT DETERMINISTIC: {checked.repeat_reason}")
+        words.append(shown.confirmed(results.to_json())[0])
+    if (integrity := results.integrity) is not None:
+        failed = [check.name for check in integrity.checks if check.outcome == "failed"]
+        passed = sum(check.outcome == "passed" for check in integrity.checks)
         words.append(
             f"INTEGRITY: failed {', '.join(failed)}" if failed else f"integrity: {passed} checks ok"
         )
     return f"**Verification:** {'; '.join(word for word in words if word)}."
 
 
-def worse_lines(results: Mapping[str, Any]) -> list[str]:
-    """What the final router made worse than LLQ on the held-out seeds, one line each."""
-    return judgement.lines(results.get("verification") or {})
+def worse_lines(results: Results) -> list[str]:
+    """What the final candidate made worse than the yardstick on the held-out cases."""
+    return judgement.lines(results.verification)
 
 
-def _worse(results: Mapping[str, Any]) -> str | None:
+def _worse(results: Results, shown: Presentation) -> str | None:
     lines = worse_lines(results)
     if not lines:
         return None
-    return f"**On the held-out seeds, compared with LLQ seed by seed:**\n\n{_bullets(lines)}"
-
-
-def _headline(checked: Mapping[str, Any]) -> str:
-    mean = (
-        f"{_change(checked)} than LLQ's ({_percent(checked['gain_evaluation'])} gain on the "
-        f"evaluation seeds)"
-    )
-    if checked.get("ratio_held_out") is None:  # of a version that did not compare in pairs
-        return f"the mean response time is {mean}"
     return (
-        f"the mean response time, seed by seed, is {judgement.ratio_words(checked)} of LLQ's; "
-        f"over all seeds it is {mean}"
+        f"**On the held-out {shown.case}s, compared with {shown.yardstick_label} {shown.case} by "
+        f"{shown.case}:**\n\n{_bullets(lines)}"
     )
 
 
-def _change(checked: Mapping[str, Any]) -> str:
-    gain = checked["gain_held_out"]
-    return f"{_percent(abs(gain))} {'lower' if gain >= 0 else 'higher'}"
+def _headline(checked: Verification, shown: Presentation) -> str:
+    label, words = shown.yardstick_label, shown.objective.words
+    mean = (
+        f"{_change(checked, shown)} than {label}'s ({_percent(checked.gain_evaluation)} gain on "
+        f"the evaluation {shown.case}s)"
+    )
+    paired = judgement.ratio_words(checked, shown.case)
+    if paired is None:  # of a version that did not compare in pairs
+        return f"the {words} is {mean}"
+    compared = f"is {paired} of {label}'s"
+    if checked.ratio_held_out is None:
+        compared = f"minus {label}'s is {paired}"
+    case = shown.case
+    return f"the {words}, {case} by {case}, {compared}; over all {case}s it is {mean}"
+
+
+def _change(checked: Verification, shown: Presentation) -> str:
+    gain = checked.gain_held_out or 0.0
+    return f"{_percent(abs(gain))} {shown.objective.change(gain)}"
 
 
 def _percent(value: float | None) -> str:
     return "unknown" if value is None else f"{100 * value:.1f} %"
 
 
-def _agreement(agreement: Mapping[str, Any] | None) -> str:
-    if agreement is None:
-        return ""
-    seeds = format_seeds(agreement["seeds"])
-    if agreement["equal"]:
-        return (
-            f"Vidur gives all {agreement['requests']} requests of seeds {seeds} the same "
-            f"completion times"
-        )
-    if agreement["required"]:
-        return (
-            f"THE SIMULATORS DISAGREE on {agreement['requests_differing']} of "
-            f"{agreement['requests']} requests of seeds {seeds}"
-        )
-    means = agreement["mean_response_time"]
-    return (
-        f"on seeds {seeds} Vidur gives {means['vidur']:.2f} s and the embedded simulator "
-        f"{means['embedded']:.2f} s, with other execution times"
-    )
-
-
-def _ending(results: Mapping[str, Any]) -> str:
+def _ending(results: Results, shown: Presentation) -> str:
     status = {
         "completed": "The run completed: the Supervisor was content.",
         "limit": "The run ended at a limit",
         "failed": "The run FAILED",
         "interrupted": "The run was INTERRUPTED",
-    }.get(results["status"], "The run is not finished")
-    reason = results.get("reason")
-    sentence = f"{status}: {reason}." if reason and results["status"] != "completed" else status
-    counts = results["evaluations"]
+    }.get(results.status, "The run is not finished")
+    reason = results.reason
+    sentence = f"{status}: {reason}." if reason and results.status != "completed" else status
+    counts = results.evaluations
     return (
-        f"{sentence.removesuffix('.')}. Evaluations: {counts['total']}, of these {counts['clean']} "
-        f"clean and {counts['failed']} failed; {counts['full']} on the full benchmark. "
-        f"Model: `{results['model']}`."
+        f"{sentence.removesuffix('.')}. Evaluations: {counts.total}, of these {counts.clean} "
+        f"clean and {counts.failed} failed; {counts.full} on all evaluation {shown.case}s. "
+        f"Model: `{results.model}`."
     )
 
 
-def _group(title: str, measured: Mapping[str, Mapping[str, Any]]) -> str:
+def _group(title: str, measured: Group, shown: Presentation) -> str:
     if not measured:
         return f"{title}: nothing was measured."
-    rows = [{"name": name, **result} for name, result in measured.items()]
-    return f"{title}:\n\n{markdown(comparison_table(rows)).strip()}"
+    return f"{title}:\n\n{markdown(shown.table(measured)).strip()}"
 
 
-def _provenance(results: Mapping[str, Any]) -> str:
-    benchmark, vidur = results["benchmark"], results["vidur"]
-    final = results.get("final")
-    origin = f"hash `{benchmark['hash']}`"
-    if benchmark.get("file"):  # perhaps called like one that ships
-        origin += f", from the file `{benchmark['file']}`"
-    lines = [
-        f"Benchmark `{benchmark['name']}` ({origin}), {results['simulator']} "
-        f"simulator, execution times `{results['execution_times']}`. Mean response time over "
-        f"seeds with its 90 % bootstrap interval; `to LLQ` is the ratio to LLQ on the same seeds."
-    ]
-    if final is not None:
+def _provenance(results: Results, raw: Any, shown: Presentation) -> str:
+    lines = [shown.origin(raw)]
+    if (final := results.final) is not None:
         lines.append(
-            f"The final router is evaluation {final['number']} (`{final['candidate']}`, SHA-256 "
-            f"`{final['sha256'][:12]}`): the best clean one on the full benchmark."
+            f"The final {shown.noun} is evaluation {final.number} (`{final.candidate}`, SHA-256 "
+            f"`{final.sha256[:12]}`): the best clean one on all evaluation {shown.case}s."
         )
-    if vidur["installed"]:
-        lines.append(f"Vidur is installed at commit `{vidur['commit']}`.")
-    else:
-        lines.append("Vidur is not installed: nothing here was confirmed on it.")
-    return "\n".join(lines)
+    lines.append(shown.confirmed(raw)[1])
+    return "\n".join(line for line in lines if line)
 
 
 def _bullets(lines: Sequence[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _reproduction(folder: RunFolder, results: Mapping[str, Any]) -> str:
-    commit = results["versions"].get("openglia_commit") or "unknown"
-    path = paths.shown(folder.path)
-    name = argument(folder, results)
+def _reproduction(folder: RunFolder, results: Results, raw: Any, shown: Presentation) -> str:
+    commit = results.versions.get("openglia_commit") or "unknown"
+    path = shlex.quote(str(paths.shown(folder.path)))
     commands = ["./setup.sh"]
-    if results.get("final") is not None:
-        scheduler = shlex.quote(str(path / "final_scheduler.py"))
-        commands += [
-            f".venv/bin/openglia evaluate {scheduler} --benchmark {name}   # evaluation seeds",
-            f".venv/bin/openglia verify {shlex.quote(str(path))}   # all of it, held-out seeds too",
-        ]
-    commands.append(f"{run_command(results, name)}   # the whole experiment")
+    if results.final is not None:
+        if evaluate := shown.evaluating(folder.path, raw):
+            commands.append(f".venv/bin/{evaluate}   # evaluation {shown.case}s")
+        commands.append(
+            f".venv/bin/openglia verify {path}   # all of it, held-out {shown.case}s too"
+        )
+    commands.append(
+        f"{run_command(results, shown.options(folder.path, raw))}   # the whole experiment"
+    )
     lines = "\n".join(f"    {command}" for command in commands)
-    return f"With OpenGLIA {results['openglia']} (commit `{commit}`), in its folder:\n\n{lines}"
+    return f"With OpenGLIA {results.openglia} (commit `{commit}`), in its folder:\n\n{lines}"
 
 
-def run_command(results: Mapping[str, Any], benchmark: str) -> str:
-    """The command line of the run; ``benchmark`` is what --benchmark takes, quoted."""
-    limits = results["limits"]
-    words = ["--simulator", results["simulator"], "--seed", str(results["seed"])]
-    for key, value in limits.items():
+def run_command(results: Results, options: Sequence[str]) -> str:
+    """The command line of the run; ``options`` are the problem's."""
+    words = ["./run.sh", "--model", results.model, *options, "--seed", str(results.seed)]
+    for key, value in asdict(results.limits).items():
         words += [f"--{key.replace('_', '-')}", spelled(value)]
-    model = shlex.join(["./run.sh", "--model", results["model"]])
-    return f"{model} --benchmark {benchmark} {shlex.join(words)}"
+    return shlex.join(words)

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import fields
 
 from openglia.discovery.experiment import Usage, Used
 from openglia.errors import OpenGliaError
@@ -15,24 +14,18 @@ from openglia.runs.results import Results, save
 
 def used(results: Results, record: Record) -> Used:
     """What the run's earlier processes spent; of a killed one, what it came to keep."""
-    counted = (
-        usage.get("input_tokens", 0) + usage.get("output_tokens", 0)
-        for usage in results["usage"].values()
-    )
-    measured = max((r["elapsed_seconds"] for r in record.records), default=0.0)
     return Used(
-        tokens=sum(counted),
-        seconds=max(results["timings"].get("discovery", 0.0), measured),
-        rounds=results.get("rounds", 0),
+        tokens=sum(usage.total for usage in results.usage.values()),
+        seconds=max(results.timings.get("discovery", 0.0), record.elapsed_seconds),
+        rounds=results.rounds,
     )
 
 
 def add_usage(results: Results, agent: str, usage: Usage) -> None:
     """Add tokens to those that the agent had used before."""
-    before = results["usage"].get(agent, {})
-    results["usage"][agent] = {
-        key: before.get(key, 0) + value for key, value in asdict(usage).items()
-    }
+    before = results.usage.get(agent, Usage())
+    added = {f.name: getattr(before, f.name) + getattr(usage, f.name) for f in fields(Usage)}
+    results.usage[agent] = Usage(**added)
 
 
 class Spending:
@@ -42,21 +35,21 @@ class Spending:
         self._folder = folder
         self._results = results
         self._before = before
-        self._usage_before = deepcopy(results["usage"])
+        self._usage_before = dict(results.usage)
         self._begun = time.monotonic()
 
     def keep(self, usage: Mapping[str, Usage], rounds: int) -> None:
         """Note tokens, rounds and time since the start of this process."""
-        self._results["usage"] = deepcopy(self._usage_before)
+        self._results.usage = dict(self._usage_before)
         for agent, spent in usage.items():
             add_usage(self._results, agent, spent)
-        self._results["rounds"] = self._before.rounds + rounds
+        self._results.rounds = self._before.rounds + rounds
         self.keep_time()
 
     def keep_time(self) -> None:
         """Note the time since the start of this process."""
         spent = self._before.seconds + time.monotonic() - self._begun
-        self._results["timings"]["discovery"] = round(spent, 3)
+        self._results.timings["discovery"] = round(spent, 3)
 
     def save(self, usage: Mapping[str, Usage], rounds: int) -> None:
         """Note it and save it, for the case that the process is killed."""

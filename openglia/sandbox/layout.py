@@ -15,9 +15,7 @@ from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
 from openglia.paths import ROOT
 
-# Of the package: the client of the evaluator, and the simulator to read. Not the agents' prompts,
-# the reference routers, the rules' tables, the workload generator or the loader of benchmarks: so
-# the engine can be read here but not run, and every score goes through the evaluator.
+# Of the package: what an agent's own command imports, which asks the evaluator for a score.
 VISIBLE_SOURCES = (
     "__init__.py",
     "__main__.py",
@@ -27,26 +25,27 @@ VISIBLE_SOURCES = (
     "interrupts.py",
     "paths.py",
     "quantities.py",
-    "seeds.py",
+    "tables.py",
     "commands/__init__.py",
-    "commands/evaluate.py",
     "commands/progress.py",
+    "commands/score.py",
     "problems/__init__.py",
-    "problems/routing/__init__.py",
-    "problems/routing/benchmark/__init__.py",
-    "problems/routing/benchmark/definition.py",
-    "problems/routing/benchmark/tables.py",
-    "problems/routing/hardware",
-    "problems/routing/simulator",
     "runs/__init__.py",
     "runs/client.py",
+    "runs/messages.py",
 )
-VISIBLE_ENVIRONMENT = ("benchmarks", "stubs", "vidur_overrides", "run_all.sh", "run_baseline.sh")
-SCHEDULERS = Path("environment/vidur/vidur/scheduler/global_scheduler")
-WORKING_SCHEDULER = "ai_global_scheduler.py"
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf", "alternatives")
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_HELD_OUT = "held_out_seeds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workplace:
+    """What of the experiment the agents on one problem need; paths are below its folder."""
+
+    working_file: Path  # its folder can be written, the other files in it cannot
+    readable: Sequence[Path] = ()  # files and folders, as they are
+    replaced: Mapping[Path, str] = field(default_factory=dict)  # files with another text
+    hidden: Sequence[Path] = ()  # folders shown empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,8 @@ class Layout:
     """The folders of one run that the agent works with; all absolute."""
 
     scratch: Path  # writable, kept with the run
-    socket_dir: Path  # private to this run: holds the evaluator's socket, and the redacted copies
+    socket_dir: Path  # private to this run: holds the evaluator's socket, and the replaced files
+    workplace: Workplace
     root: Path = ROOT  # the experiment
 
 
@@ -111,19 +111,21 @@ def experiment_mounts(layout: Layout) -> Iterator[Mount]:
     # A package that is installed as a copy would show what is hidden below.
     for copy in sorted((root / ".venv").glob("lib/python*/site-packages/openglia")):
         yield Mount("tmpfs", copy)
-    visible = [root / "problem.md"]
-    visible += [root / "openglia" / name for name in VISIBLE_SOURCES]
-    visible += [root / "environment" / name for name in VISIBLE_ENVIRONMENT]
-    visible += [root / "environment" / "vidur"]
+    place = layout.workplace
+    visible = [root / "openglia" / name for name in VISIBLE_SOURCES]
+    visible += [root / path for path in place.readable]
     for path in visible:
         if path.exists():
             yield _shown(path)
-    for redacted in redacted_benchmarks(layout):
-        target = root / "environment" / "benchmarks" / redacted.name
-        yield Mount("read-only", target, str(redacted))
-    if (root / "environment" / "vidur" / ".git").is_dir():
-        yield Mount("tmpfs", root / "environment" / "vidur" / ".git")
-    yield from _schedulers(root)
+    for name, text in place.replaced.items():
+        copy = layout.socket_dir / "replaced" / name
+        if not copy.exists():
+            write_atomically(copy, text)
+        yield Mount("read-only", root / name, str(copy))
+    for path in place.hidden:
+        if (root / path).is_dir():
+            yield Mount("tmpfs", root / path)
+    yield from _around(root / place.working_file)
     yield Mount("writable", layout.scratch, str(layout.scratch))
     yield Mount("read-only", layout.socket_dir, str(layout.socket_dir))
     for path in layout.socket_dir.iterdir():
@@ -131,67 +133,22 @@ def experiment_mounts(layout: Layout) -> Iterator[Mount]:
             yield Mount("socket", path, str(path))
 
 
-def _schedulers(root: Path) -> Iterator[Mount]:
-    """The folder of the working scheduler: writable, for editors that write and rename.
+def _around(working_file: Path) -> Iterator[Mount]:
+    """The folder of the working file: writable, for editors that write and rename.
 
     Its other files stay as they are, and no compiled file can be planted beside them.
     """
-    folder = root / SCHEDULERS
+    folder = working_file.parent
     if not folder.is_dir():
         return
     yield Mount("writable", folder, str(folder))
     for path in sorted(folder.iterdir()):
         if path.name == "__pycache__":
             yield Mount("tmpfs", path)
-        elif path.is_file() and not path.is_symlink() and _is_simulators(path.name):
-            yield _shown(path)
-
-
-def _is_simulators(name: str) -> bool:
-    return name != WORKING_SCHEDULER and not name.startswith(".")  # "." is an editor's own file
-
-
-def redacted_benchmarks(layout: Layout) -> list[Path]:
-    """Copies of the benchmarks that do not name the held-out seeds; written once per run."""
-    folder = layout.socket_dir / "benchmarks"
-    copies = []
-    for path in sorted((layout.root / "environment" / "benchmarks").glob("*.y*ml")):
-        copy = folder / path.name
-        if not copy.exists():
-            write_atomically(copy, redact(path.read_text("utf-8-sig", "replace")))
-        copies.append(copy)
-    return copies
-
-
-def redact(text: str) -> str:
-    """A benchmark's YAML without its held-out seeds; all else stays, comments where possible.
-
-    A file that is not a mapping shows nothing: it is no benchmark.
-    """
-    kept, dropping = [], False
-    for line in text.splitlines(keepends=True):
-        bare = line.strip()
-        if line.startswith(_HELD_OUT):
-            dropping = True
-            kept.append("# The held-out seeds are known to the verification alone.\n")
+        elif path == working_file or path.name.startswith("."):  # "." is an editor's own file
             continue
-        # The value may go on: indented lines, or items and brackets of a list at the margin.
-        dropping = dropping and (not bare or line[0] in " \t-]}")
-        if not dropping:
-            kept.append(line)
-    return "".join(kept) if _HELD_OUT not in "".join(kept) else _without_comments(text)
-
-
-def _without_comments(text: str) -> str:
-    import yaml
-
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        return "# not a benchmark\n"
-    return yaml.safe_dump({k: v for k, v in value.items() if k != _HELD_OUT}, sort_keys=False)
+        elif path.is_file() and not path.is_symlink():
+            yield _shown(path)
 
 
 def interpreter_prefixes(root: Path, python: Path | None = None) -> list[Path]:

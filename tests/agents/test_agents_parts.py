@@ -215,8 +215,10 @@ class TestPrompts:
     def test_instructions_hold_nothing_that_is_filled_in(self):
         # fast-agent fills in {{...}}; ours are given as they are.
         for name in ("researcher", "supervisor"):
-            assert "{{" not in prompt(name)
-        assert Template(prompt("supervisor")).get_identifiers() == []
+            text = prompt(name, case="instance")
+            assert "{{" not in text
+            assert "on all evaluation instances" in " ".join(text.split())
+            assert set(Template(text).get_identifiers()) <= {"OPENGLIA_SCRATCH_DIR"}
 
 
 class TestBudget:

@@ -16,6 +16,7 @@ from fast_agent.tools.execution_environment import (
 from fast_agent.tools.local_shell_executor import LocalShellExecutor
 
 from openglia.discovery.shell import SandboxedShell
+from openglia.problems.routing.workplace import workplace
 from openglia.sandbox import fence
 from openglia.sandbox.choosing import choose
 from openglia.sandbox.layout import Layout
@@ -133,7 +134,7 @@ def test_in_the_real_sandbox_not_even_a_process_in_another_session_survives(tmp_
     if (problem := rung.problem()) is not None:
         pytest.skip(problem)
     sandbox = choose(rung.name)
-    layout = Layout(scratch=tmp_path, socket_dir=tmp_path)
+    layout = Layout(scratch=tmp_path, socket_dir=tmp_path, workplace=workplace())
     shell = SandboxedShell(
         root=layout.root,
         sandbox=sandbox,

@@ -1,7 +1,6 @@
 """Numbers as people write them, in options and in files; a wrong one gets one line, status 2."""
 
 import copy
-import importlib
 import shlex
 import subprocess
 import sys
@@ -11,15 +10,16 @@ import pytest
 import yaml
 
 from openglia import files
-from openglia.cli import COMMANDS, Parser, main
-from openglia.commands import baseline, compare, evaluate
+from openglia.cli import COMMANDS, Parser, main, module_of
 from openglia.commands import run as run_command
+from openglia.commands.routing import baseline, compare, evaluate
 from openglia.errors import OpenGliaError, UsageError
 from openglia.paths import BENCHMARKS
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.benchmark.workload import generate
 from openglia.quantities import count, or_none, seconds, spelled
 from openglia.runs import solution
+from openglia.runs.results import Results
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,8 @@ def test_the_command_of_a_run_is_read_back_to_its_limits():
     limits = {
         "max_refinements": 3, "max_evaluations": None, "time_limit": 1234567.8, "max_tokens": 10**7
     }  # fmt: skip
-    results = {
-        "limits": limits, "model": "offline", "benchmark": {"name": "smoke"},
-        "simulator": "embedded", "seed": 4,
-    }  # fmt: skip
-    words = shlex.split(solution.run_command(results, "smoke"))[1:]
+    results = Results(run_id="x", outcome=None, limits=limits, model="offline", seed=4)
+    words = shlex.split(solution.run_command(results, ["--benchmark", "smoke"]))[1:]
     options = run_command.options(parsed(run_command, words))
     assert {name: getattr(options.limits, name) for name in limits} == limits
     assert options.seed == 4
@@ -116,7 +113,7 @@ NUMBERS = {
 )
 def test_every_wrong_value_of_an_option_gets_one_line(verb, option, capsys, monkeypatch):
     # What is parsed against expectation must not start.
-    monkeypatch.setattr(importlib.import_module(f"openglia.commands.{verb}"), "run", lambda _: 0)
+    monkeypatch.setattr(module_of(verb), "run", lambda _: 0)
     scheduler = ["builtin:llq"] if verb == "compare" else []
     for text in WRONG:
         assert main([verb, *scheduler, f"{option}={text}"]) == 2

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openglia.errors import UsageError
-from openglia.seeds import format_seeds, parse_seeds
+from openglia.problems.routing.seeds import format_seeds, parse_seeds
 
 
 @pytest.mark.parametrize(

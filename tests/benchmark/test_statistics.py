@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from openglia.measuring.bootstrap import bootstrap_interval
+from openglia.measuring.pairs import compare
 from openglia.problems.routing.benchmark.requests import InvalidResultError, read_requests
-from openglia.problems.routing.benchmark.statistics import compare, summarise
+from openglia.problems.routing.benchmark.statistics import summarise
 
 TRACE = "arrived_at,num_prefill_tokens,num_decode_tokens\n0.000000,10,3\n0.500000,20,1\n"
 
@@ -136,11 +137,11 @@ def test_comparison_is_paired():
     slow = [10.0, 40.0, 90.0, 20.0]
     fast = [5.0, 20.0, 45.0, 25.0]
     result = compare(fast, slow)
-    assert result.ratio == pytest.approx((0.5 * 0.5 * 0.5 * 1.25) ** 0.25)
-    assert (result.won, result.seeds) == (3, 4)
+    assert result.value == pytest.approx((0.5 * 0.5 * 0.5 * 1.25) ** 0.25)
+    assert (result.lower, result.cases) == (3, 4)
     back = compare(slow, fast)
-    assert back.ratio == pytest.approx(1 / result.ratio)
-    assert back.won == 1
+    assert back.value == pytest.approx(1 / result.value)
+    assert back.lower == 1
     # The seeds differ by a factor of nine, yet equal ratios leave no doubt.
     same = compare([value / 2 for value in slow], slow)
     assert same.interval == pytest.approx((0.5, 0.5))

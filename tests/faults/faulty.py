@@ -25,10 +25,11 @@ from openglia import cli, files, paths
 from openglia.discovery.experiment import Limits, Outcome
 from openglia.discovery.models import Choice
 from openglia.measuring import worker_fence
+from openglia.problems.registry import kind
 from openglia.problems.routing.benchmark import evaluation, simulation
-from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.runs import conduct, finish, verification
 from openglia.runs.client import score
+from openglia.runs.options import Options
 
 ROUTER = """\
 from vidur.scheduler.global_scheduler.base_global_scheduler import BaseGlobalScheduler
@@ -124,7 +125,7 @@ async def discover(experiment) -> Outcome:
             await asyncio.sleep(600)
         else:
             os.environ["OPENGLIA_EVALUATOR"] = experiment.environment["OPENGLIA_EVALUATOR"]
-            result, _ = await asyncio.to_thread(score, globals()[step])
+            result = (await asyncio.to_thread(score, globals()[step], {})).line
             print("scored", result["status"], result.get("reason"), flush=True)
     return Outcome(status="completed", reason=None, account="", usage={})
 
@@ -134,10 +135,9 @@ STEPS: list[str] = []
 
 def run(order: dict) -> int:
     STEPS[:] = order.get("steps", ["POOR", "GOOD"])
-    options = conduct.Options(
+    options = Options(
         choice=Choice("offline", "named by the test"),
-        benchmark=load_benchmark("tiny"),
-        simulator="embedded",
+        problem=kind("routing").open("tiny", "embedded"),
         limits=Limits(),
         seed=0,
         sandbox="none",

@@ -15,9 +15,10 @@ import pytest
 
 from openglia.errors import OpenGliaError, UsageError
 from openglia.paths import ROOT
+from openglia.problems.routing.workplace import redact, workplace
 from openglia.sandbox import bubblewrap, fence
 from openglia.sandbox import choosing as sandbox
-from openglia.sandbox.layout import Layout, interpreter_prefixes, redact
+from openglia.sandbox.layout import Layout, interpreter_prefixes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,9 @@ def layout(tmp_path, rung):
     scratch.mkdir(parents=True)
     (root / ".venv").symlink_to(Path(sys.prefix))
     socket_dir = Path(tempfile.mkdtemp(prefix="openglia-"))
-    yield Place(root=root, scratch=scratch, socket_dir=socket_dir, rung=rung)
+    yield Place(
+        root=root, scratch=scratch, socket_dir=socket_dir, workplace=workplace(root), rung=rung
+    )
     shutil.rmtree(socket_dir)
 
 
@@ -136,7 +139,8 @@ def test_hidden(layout, name):
 
 
 def test_held_out_seeds_are_not_told(layout):
-    done = inside(layout, "cat environment/benchmarks/*; cat $(dirname $X)/benchmarks/*",
+    copies = "$(dirname $X)/replaced/environment/benchmarks"
+    done = inside(layout, f"cat environment/benchmarks/*; cat {copies}/*",
                   extra={"X": str(layout.socket_dir / "socket")})  # fmt: skip
     assert "seeds: 0-1" in done.stdout
     assert "duration: 10" in done.stdout
@@ -333,7 +337,7 @@ def test_the_agents_own_command_works_with_what_is_visible(tmp_path, rung):
     """``openglia evaluate`` imports nothing that is hidden, and prints what the socket answers."""
     scratch, socket_dir = tmp_path / "scratch", Path(tempfile.mkdtemp(prefix="openglia-"))
     scratch.mkdir()
-    layout = Place(scratch=scratch, socket_dir=socket_dir, rung=rung)
+    layout = Place(scratch=scratch, socket_dir=socket_dir, workplace=workplace(), rung=rung)
     path = socket_dir / "evaluator"
     answer = {"result": {"status": "failed", "rule": "refused", "reason": "as planted"}}
 

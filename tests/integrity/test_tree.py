@@ -6,6 +6,9 @@ import subprocess
 import pytest
 
 from openglia import paths
+from openglia.files import files_below
+from openglia.problems.problem import Check
+from openglia.problems.routing.vidur.integrity import check_checkout
 from openglia.runs import tree
 
 ROUTER = "scheduler/global_scheduler/ai_global_scheduler.py"
@@ -45,11 +48,11 @@ def installed(tmp_path, monkeypatch):
 
 def package_bytes():
     package = paths.VIDUR / "vidur"
-    return {str(p.relative_to(package)): p.read_bytes() for p in tree._files(package)}
+    return {str(p.relative_to(package)): p.read_bytes() for p in files_below(package)}
 
 
 def test_an_untouched_checkout_passes(installed):
-    check = tree.check_simulator(installed)
+    check = check_checkout(installed)
     assert check.outcome == "passed", check.evidence
     assert (paths.VIDUR / "vidur" / ROUTER).read_text() == "anything = 1\n"
 
@@ -116,18 +119,18 @@ def tamper_outside(package):
 def test_what_was_changed_is_named_and_put_right(installed, tamper, named):
     before = package_bytes()
     tamper(paths.VIDUR / "vidur")
-    check = tree.check_simulator(installed)
+    check = check_checkout(installed)
     assert (check.outcome, named in check.evidence) == ("failed", True), check.evidence
     assert package_bytes() == before
     assert (paths.VIDUR / "setup.py").read_text() == "setup = 1\n"
-    assert tree.check_simulator(installed).outcome == "passed"
+    assert check_checkout(installed).outcome == "passed"
 
 
 def test_a_planted_compiled_file_is_removed(installed):
     folder = paths.VIDUR / "vidur" / "__pycache__"
     folder.mkdir()
     (folder / "simulator.cpython-312.pyc").write_bytes(b"x")
-    assert tree.check_simulator(installed).outcome == "passed"
+    assert check_checkout(installed).outcome == "passed"
     assert not folder.exists()
 
 
@@ -138,29 +141,25 @@ def test_another_commit_is_named(installed):
         check=True,
     )  # fmt: skip
     assert other.returncode == 0
-    check = tree.check_simulator(installed)
+    check = check_checkout(installed)
     assert check.outcome == "failed"
     assert "HEAD" in check.evidence
 
 
 def test_without_vidur_there_is_nothing_to_compare(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "VIDUR", tmp_path)
-    assert tree.check_simulator("0" * 40).to_json() == {
-        "name": "simulator tree",
-        "outcome": "skipped",
-        "evidence": "Vidur is not installed",
-    }
+    assert check_checkout("0" * 40) == Check("simulator tree", "skipped", "Vidur is not installed")
 
 
 def test_a_changed_harness_is_named(tmp_path):
     (tmp_path / "openglia" / "benchmark").mkdir(parents=True)
     source = tmp_path / "openglia" / "benchmark" / "statistics.py"
     source.write_text("mean = 1\n")
-    before = tree.snapshot(tmp_path)
-    assert tree.check_harness(before, tmp_path).outcome == "passed"
+    before = tree.snapshot((), tmp_path)
+    assert tree.check(before, None, (), tmp_path).outcome == "passed"
     source.write_text("mean = 0\n")
     (tmp_path / "openglia" / "new.py").write_text("")
-    check = tree.check_harness(before, tmp_path)
+    check = tree.check(before, None, (), tmp_path)
     assert check.outcome == "failed"
     assert "openglia/benchmark/statistics.py, openglia/new.py" in check.evidence
 

@@ -62,7 +62,8 @@ def test_a_run_of_long_ago_is_repeated_by_its_seed(seed, digest):
         f"{trial.full} {trial.phase} {trial.reason}: {described(SPACE.settings(trial.point))}"
         for trial in trials
     ]
-    assert hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16] == digest
+    then = "\n".join(lines).replace("on few cases", "on few seeds")  # the word of that time
+    assert hashlib.sha256(then.encode()).hexdigest()[:16] == digest
 
 
 def test_no_router_is_measured_twice_at_one_fidelity():

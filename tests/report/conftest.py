@@ -101,7 +101,7 @@ def results(rng: random.Random, recorded: list[dict[str, Any]]) -> dict[str, Any
             "researcher": {"calls": 61, "input_tokens": 1_204_411, "output_tokens": 80_122,
                            "cached_tokens": 900_000},
             "supervisor": {"calls": 6, "input_tokens": 90_404, "output_tokens": 5_118,
-                           "cached_tokens": None},
+                           "cached_tokens": 0},
         },
         "benchmark": {"name": "paper", "hash": "0123456789ab", "seeds": SEEDS,
                       "held_out_seeds": HELD_OUT,
@@ -126,7 +126,8 @@ def results(rng: random.Random, recorded: list[dict[str, Any]]) -> dict[str, Any
                         "full": sum(record["full"] for record in recorded)},
         "versions": {"python": "3.12.4", "numpy": "2.5.5", "fast-agent-mcp": "0.10.46"},
         "timings": {"discovery_seconds": 410.2, "verification_seconds": 38.1},
-        "warnings": [], "sandbox": "bubblewrap",
+        "warnings": [], "outcome": {"status": "completed", "reason": None},
+        "sandbox": {"name": "bubblewrap", "why": "it works here", "gaps": []},
     }  # fmt: skip
 
 

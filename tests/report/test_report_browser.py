@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from openglia import report
-from openglia.problems.routing.presentation import RoutingPresentation
+from openglia.problems.routing.presentation import PRESENTATION
 
 sys.path.insert(0, str(Path(__file__).parent))
 import browser
 
-ROUTING = RoutingPresentation()
+ROUTING = PRESENTATION
 COMMAND = browser.find()
 pytestmark = pytest.mark.skipif(COMMAND is None, reason="no Chromium or Chrome on this machine")
 
@@ -26,7 +26,7 @@ def test_pages_at_both_widths_and_in_both_schemes(folders):
     half = folders.root / "run_20260101_000000"
     (half / "candidates").mkdir(parents=True)
     pages = {report.write(folder, ROUTING): PLOTS, report.write(half, ROUTING): []}
-    pages[report.write_index(folders.root, ROUTING)] = []
+    pages[report.write_index(folders.root)] = []
     asyncio.run(_look(pages))
 
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from openglia.problems.routing.presentation import RoutingPresentation, measured
+from openglia.problems.routing.presentation import PRESENTATION, measured
 from openglia.report.data import read
 
-ROUTING = RoutingPresentation()
+ROUTING = PRESENTATION
 
 
 def test_requests_are_summed_up(output_dir):

@@ -13,13 +13,16 @@ from openglia import report
 from openglia.commands import report as command
 from openglia.errors import UsageError
 from openglia.presenting import drawing
-from openglia.presenting.presentation import Objective
-from openglia.problems.routing.presentation import RoutingPresentation
+from openglia.presenting.objective import Objective
+from openglia.presenting.presentation import Presentation
+from openglia.presenting.score import Keys
+from openglia.problems.routing.presentation import PRESENTATION
 from openglia.report import data, plots, rendering, verdict
 from openglia.runs import solution
 from openglia.runs.folder import RunFolder
+from openglia.runs.results import load
 
-ROUTING = RoutingPresentation()
+ROUTING = PRESENTATION
 HOSTILE = "</script></style></pre><script>alert(1)</script><img src=x onerror=alert(1)>"
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -114,7 +117,7 @@ def test_hostile_text_stays_text(folders, simulated):
     (folder / "researcher.json").write_text(json.dumps(talk))
     (folder / "supervisor.md").write_text(HOSTILE)
     assert_sound(report.write(folder, ROUTING).read_text())
-    assert_sound(report.write_index(folder.parent, ROUTING).read_text())
+    assert_sound(report.write_index(folder.parent).read_text())
 
 
 def test_templates_know_no_way_around_the_escaping():
@@ -123,17 +126,17 @@ def test_templates_know_no_way_around_the_escaping():
     assert not [text for text in templates if re.search(r"\|\s*safe|autoescape", text)]
 
 
-class Sorting:
+class Sorting(Presentation):
     """Another problem's presentation."""
 
     title = "Sorter"
     yardstick = "bubble"
     yardstick_label = "bubble sort"
     objective = Objective("comparisons", "number of comparisons", "k")
-    labels = {}  # noqa: RUF012
+    keys = Keys(value="comparisons", cases="seeds", by_case="per_seed", ratio="ratio_to_bubble")
+    final_name = "final_scheduler.py"
     columns = (("Swaps", lambda e: f"{e['p50']:.3f} swaps"),)
     legend = "Counted, not timed."
-    start = None
 
     def plots(self, run):
         return [drawing.Absent("swaps", "Swaps", f"{run.folder.name} made none")]
@@ -197,7 +200,7 @@ def test_damaged_files_and_null_fields_give_a_page(folders, undrawn):
         assert_sound(text)
         assert text.count("Not drawn") >= 3
         assert "NaN" not in text and ">nan" not in text
-        assert_sound(report.write_index(folder.parent, ROUTING).read_text())
+        assert_sound(report.write_index(folder.parent).read_text())
 
 
 def test_nearly_empty_folder_gives_a_page(tmp_path):
@@ -228,7 +231,7 @@ def test_flags_are_shown(folders, undrawn):
     assert words == ["no gain shown", "overfitting", "not deterministic", "integrity"]
     text = report.write(folder, ROUTING).read_text()
     assert "(10.0 % against 50.0 %)" in text
-    assert all(word in report.write_index(folder.parent, ROUTING).read_text() for word in words)
+    assert all(word in report.write_index(folder.parent).read_text() for word in words)
 
 
 def test_paired_ratio_is_the_headline_and_what_got_worse_is_named(folders, simulated, undrawn):
@@ -254,12 +257,12 @@ def test_paired_ratio_is_the_headline_and_what_got_worse_is_named(folders, simul
     assert "mean response time is 0.444 of LLQ" in text
     assert "(90 % interval 0.410 to 0.480)" in text
     assert all(str(escape(line)) in text for line in lines)
-    index = report.write_index(folder.parent, ROUTING).read_text()
+    index = report.write_index(folder.parent).read_text()
     assert "p99 worse" in index
     assert "is 0.4" in index  # a figure that is worse is no reason to doubt the mean
     paired["worse"] = paired["worse"][:2]
     folders.change(folder, verification=results["verification"] | paired)
-    told = solution.render(RunFolder(folder), json.loads((folder / "results.json").read_text()))
+    told = solution.render(RunFolder(folder), load(RunFolder(folder)), ROUTING)
     assert "is 0.444 (90 % interval 0.410 to 0.480, 10 seeds) of LLQ's" in told
     assert all(f"- {line}\n" in told for line in lines)
 
@@ -293,7 +296,7 @@ def test_index_compares_runs(folders, simulated, undrawn):
     first, second = folders.make(count=5), folders.make("run_20260109_101010", seed=3, count=5)
     report.write(first, ROUTING)
     folders.change(second, integrity={"ok": False})
-    text = report.write_index(folders.root, ROUTING).read_text()
+    text = report.write_index(folders.root).read_text()
     assert_sound(text)
     assert 'href="run_20260108_143022/report.html"' in text
     assert "run_20260109_101010/report.html" not in text  # not written: no dead link

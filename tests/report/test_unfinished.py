@@ -5,12 +5,13 @@ import json
 import pytest
 
 from openglia import report
-from openglia.problems.routing.presentation import RoutingPresentation
+from openglia.problems.routing.presentation import PRESENTATION
 from openglia.report import conversation
 from openglia.runs import solution
 from openglia.runs.folder import RunFolder
+from openglia.runs.results import load
 
-ROUTING = RoutingPresentation()
+ROUTING = PRESENTATION
 EMPTY_HISTORY = json.dumps({"messages": []})
 
 
@@ -133,10 +134,9 @@ def test_every_shape_of_a_run_has_a_page_and_a_row(folders, simulated, undrawn, 
     text = report.write(folder, ROUTING).read_text()
     assert folder.name in text
     assert text.rstrip().endswith("</html>")
-    index = report.write_index(folder.parent, ROUTING).read_text()
+    index = report.write_index(folder.parent).read_text()
     assert folder.name in index
-    results = {"outcome": None, "account": "", **json.loads((folder / "results.json").read_text())}
-    told = solution.render(RunFolder(folder), results)
+    told = solution.render(RunFolder(folder), load(RunFolder(folder)), ROUTING)
     assert told.startswith(f"# Router discovered in {folder.name}")
     assert "## How to reproduce it" in told
 
@@ -147,7 +147,7 @@ def test_results_that_are_half_written_have_a_page(folders, simulated, undrawn):
     for size in (0, 1, len(whole) // 2, len(whole) - 1):
         (folder / "results.json").write_text(whole[:size])
         assert "results.json cannot be read" in report.write(folder, ROUTING).read_text()
-        assert folder.name in report.write_index(folder.parent, ROUTING).read_text()
+        assert folder.name in report.write_index(folder.parent).read_text()
 
 
 def test_an_empty_history_is_no_conversation(tmp_path):

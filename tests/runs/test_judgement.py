@@ -2,15 +2,22 @@
 
 import pytest
 
-from openglia.runs.judgement import FIGURES, judge, lines, ratio_words
+from openglia.problems.routing.presentation import PRESENTATION
+from openglia.runs import judgement
+from openglia.runs.judgement import lines
 
 LLQ = [54.3, 60.0, 71.5, 88.3, 66.0]  # seeds differ more than routers do
+
+
+def judge(seen, unseen):
+    return judgement.judge(seen, unseen, PRESENTATION)
 
 
 def result(per_seed, **by_seed):
     mean = sum(per_seed) / len(per_seed)
     return {
         "status": "ok", "mean_response_time": mean, "per_seed": list(per_seed),
+        "seeds": list(range(len(per_seed))),
         "interval": [min(per_seed), max(per_seed)], "p99": 5 * mean, "by_seed": by_seed,
     }  # fmt: skip
 
@@ -40,31 +47,31 @@ def times(factor):
 )
 def test_flags(seen, unseen, overfitting, no_gain):
     judged = judge(group(seen), {} if unseen is None else group(unseen))
-    assert (judged["overfitting"], judged["no_gain"]) == (overfitting, no_gain)
+    assert (judged.overfitting, judged.no_gain) == (overfitting, no_gain)
 
 
 def test_faster_on_every_seed_is_a_gain_however_much_the_seeds_differ():
     unseen = group(times(0.75))
     assert unseen["final"]["interval"][1] > unseen["llq"]["interval"][0]
     judged = judge(unseen, unseen)
-    assert judged["ratio_held_out"] == pytest.approx(0.75)
-    assert judged["ratio_interval"] == pytest.approx([0.75, 0.75])
-    assert judged["no_gain"] is False
+    assert judged.ratio_held_out == pytest.approx(0.75)
+    assert judged.ratio_interval == pytest.approx((0.75, 0.75))
+    assert judged.no_gain is False
 
 
 def test_the_ratio_is_the_geometric_mean_over_seeds():
     judged = judge({}, group([50.0, 200.0], [100.0, 100.0]))
-    assert judged["ratio_held_out"] == pytest.approx(1.0)
-    assert judged["no_gain"] is True
+    assert judged.ratio_held_out == pytest.approx(1.0)
+    assert judged.no_gain is True
 
 
 @pytest.mark.parametrize(("factor", "no_gain"), [(0.5, False), (1.5, True)])
 def test_one_seed_has_no_interval_and_that_is_said(factor, no_gain):
     judged = judge({}, group([factor * 60.0], [60.0], p90=([3.0], [2.0])))
-    assert judged["ratio_interval"] is None
-    assert judged["no_gain"] is no_gain
-    assert "one held-out seed only: there is no interval" in ratio_words(judged)
-    assert [entry["clear"] for entry in judged["worse"]] == [False]
+    assert judged.ratio_interval is None
+    assert judged.no_gain is no_gain
+    assert "one held-out seed only: there is no interval" in judgement.ratio_words(judged, "seed")
+    assert [entry.clear for entry in judged.worse] == [False]
     assert "p90 is higher (no interval): 3 s against LLQ's 2 s (ratio 1.50)" in lines(judged)
 
 
@@ -81,12 +88,12 @@ def test_what_got_worse_is_named():
     unseen["final"] |= {"p99": 441.0, "ttft_mean": 4.8, "ttft_p99": 1.0, "restarted_share": 0.14}
     unseen["llq"] |= {"p99": 334.0, "ttft_mean": 3.8, "ttft_p99": 5.0, "restarted_share": 0.0}
     judged = judge({}, unseen)
-    assert {entry["figure"]: entry["clear"] for entry in judged["worse"]} == {
+    assert {entry.figure: entry.clear for entry in judged.worse} == {
         "p99": True, "ttft_mean": False, "restarted_share": True, "makespan": True,
     }  # fmt: skip
-    p99 = judged["worse"][0]
-    assert p99["interval"][0] > 1
-    assert p99["ratio"] == pytest.approx(1.32, abs=0.02)
+    p99 = judged.worse[0]
+    assert p99.interval[0] > 1
+    assert p99.ratio == pytest.approx(1.32, abs=0.02)
     told = lines(judged)
     assert told[0].startswith("p99 got worse: 441 s against LLQ's 334 s (ratio 1.33, 1.28 to 1.35)")
     assert "makespan got worse: 1100 s against LLQ's 1000 s (ratio 1.10, 1.10 to 1.10)" in told
@@ -102,7 +109,7 @@ def test_every_figure_is_one_that_evaluations_have():
     from openglia.problems.routing.benchmark.loading import load_benchmark
 
     evaluation = evaluate("builtin:llq", load_benchmark("smoke"), seeds=[0, 1])
-    assert set(FIGURES) == set(evaluation.statistics.by_seed)
+    assert {figure.name for figure in PRESENTATION.figures} == set(evaluation.statistics.by_seed)
     assert "by_seed" not in evaluation.to_json()
     assert all(len(values) == 2 for values in evaluation.statistics.by_seed.values())
     assert evaluation.statistics.by_seed["makespan"][0] > 0

@@ -12,10 +12,9 @@ import pytest
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256
 from openglia.paths import BENCHMARKS
+from openglia.problems.routing import scored_on
 from openglia.problems.routing.benchmark import length_copies, workload
 from openglia.problems.routing.benchmark.loading import available, load_benchmark, to_yaml
-from openglia.runs import provenance, scored_on
-from openglia.runs.folder import create
 from tests.runs.conftest import TINY
 from tests.runs.test_runs_whole import results_of, wait_for
 
@@ -87,30 +86,28 @@ def test_finished_verified_and_repeated_after_its_file_is_gone(project, killed):
 
 def recorded(benchmark, file=None):
     """What results.json holds, read back as JSON."""
-    return json.loads(json.dumps({"benchmark": provenance.benchmark(benchmark, file)}))
+    return json.loads(json.dumps({"benchmark": scored_on.described(benchmark, file)}))
 
 
 @pytest.mark.parametrize("name", available())
 def test_every_benchmark_comes_back_from_results_and_from_its_yaml(name, tmp_path):
-    benchmark = load_benchmark(name)
-    assert scored_on.restore(tmp_path, recorded(benchmark)) == benchmark
-    folder = create(tmp_path)
+    benchmark, folder = load_benchmark(name), tmp_path
+    assert scored_on.restore(folder, recorded(benchmark)) == benchmark
     scored_on.keep(folder, benchmark)
-    again = load_benchmark(str(folder.benchmark))
+    again = load_benchmark(str(folder / scored_on.FILE))
     assert again == benchmark
     assert again.hash == benchmark.hash
-    assert "extends" not in folder.benchmark.read_text()
+    assert "extends" not in (folder / scored_on.FILE).read_text()
     assert scored_on.argument(folder, recorded(benchmark)) == name
 
 
 def test_a_file_called_like_a_shipped_one_is_not_mistaken_for_it(tmp_path):
     given = tmp_path / "smoke.yaml"
     given.write_text("extends: smoke\nduration: 3\n")
-    benchmark = load_benchmark(str(given))
-    folder = create(tmp_path)
+    benchmark, folder = load_benchmark(str(given)), tmp_path
     results = recorded(benchmark, given)
-    assert scored_on.argument(folder, results) == str(folder.benchmark)
-    assert scored_on.restore(folder.path, results) == benchmark
+    assert scored_on.argument(folder, results) == str(folder / scored_on.FILE)
+    assert scored_on.restore(folder, results) == benchmark
     assert scored_on.remark(results, benchmark) is None
     given.write_text("extends: smoke\nduration: 3\nseeds: 0-1\n")  # the same hash
     assert "has changed" in scored_on.remark(results, benchmark)
@@ -173,7 +170,8 @@ def test_length_files_are_copied_along_and_found_again(tmp_path, monkeypatch):
         "extends: smoke\nduration: 3\n" + f"workload: {{lengths: {json.dumps(lengths)}}}\n"
     )
     benchmark = load_benchmark(str(given))
-    folder = create(tmp_path / "generated")
+    folder = tmp_path / "run"
+    folder.mkdir()
     scored_on.keep(folder, benchmark)
     trace = workload.generate(benchmark, 0)
     for spoiled in (b"num_prefill_tokens,num_decode_tokens\n1,1\n", None):
@@ -183,11 +181,11 @@ def test_length_files_are_copied_along_and_found_again(tmp_path, monkeypatch):
             (vidur / "own.csv").write_bytes(spoiled)
         with pytest.raises(OpenGliaError):
             workload.generate(benchmark, 0)
-        restored = scored_on.restore(folder.path, recorded(benchmark, given))
+        restored = scored_on.restore(folder, recorded(benchmark, given))
         assert workload.generate(restored, 0) == trace
         (cache / "lengths" / f"{sha256(text)}.csv").unlink()
     # The printed command finds it too.
-    assert workload.generate(load_benchmark(str(folder.benchmark)), 0) == trace
+    assert workload.generate(load_benchmark(str(folder / scored_on.FILE)), 0) == trace
 
 
 def test_yaml_is_the_same_for_any_float():

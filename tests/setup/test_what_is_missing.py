@@ -15,7 +15,7 @@ from openglia.errors import OpenGliaError
 from openglia.problems.routing.simulator import worker
 from openglia.problems.routing.simulators import find
 from openglia.problems.routing.vidur import checkout, installation
-from openglia.runs import tree
+from openglia.problems.routing.vidur.integrity import check_checkout
 
 ROOT = Path(__file__).resolve().parents[2]
 FINISHED = ROOT / ".venv" / "openglia-installed.json"
@@ -103,7 +103,7 @@ def test_a_checkout_without_git_is_not_called_damaged(project, monkeypatch, tmp_
     monkeypatch.setenv("PATH", str(tmp_path))
     assert checkout.state(project.vidur, project.upstream.commit) == "no git"
     assert not installation.is_installed()
-    check = tree.check_simulator(project.upstream.commit)
+    check = check_checkout(project.upstream.commit)
     assert (check.outcome, check.evidence) == ("skipped", "git is not installed")
     with pytest.raises(OpenGliaError, match="git is not installed"):
         find("vidur")

@@ -8,7 +8,8 @@ from statistics import mean, median
 from typing import Any
 
 from openglia.discovery.offline.search import Search, Trial
-from openglia.problems.space import OfflineTask, Result, Settings, described, spelled
+from openglia.presenting.score import Line
+from openglia.problems.space import OfflineTask, Settings, described, spelled
 
 _SHOWN = 8  # candidates in a table
 
@@ -17,15 +18,15 @@ _SHOWN = 8  # candidates in a table
 class Notebook:
     """What was measured, in order."""
 
-    start: Result | None = None  # the starting point, on the full benchmark
-    pages: list[tuple[Trial, Result]] = field(default_factory=list)
+    start: Line | None = None  # the starting point, on the full benchmark
+    pages: list[tuple[Trial, Line]] = field(default_factory=list)
     rounds: int = 1
 
-    def note(self, trial: Trial, result: Result) -> None:
+    def note(self, trial: Trial, result: Line) -> None:
         """Keep one measurement."""
         self.pages.append((trial, result))
 
-    def full(self, point: Any) -> Result | None:
+    def full(self, point: Any) -> Line | None:
         """The clean measurement of a candidate on the full benchmark."""
         for trial, result in self.pages:
             if trial.full and trial.point == point and result["status"] == "ok":
@@ -60,7 +61,9 @@ class _Account:
 
     def _evidence(self) -> str:
         task, start = self.task, self.notebook.start
-        titles = ["candidate", "mean", "interval", f"ratio to {task.yardstick}", *task.columns]
+        shown = task.presentation
+        titles = ["candidate", "mean", "interval", f"ratio to {shown.yardstick_label}"]
+        titles += task.columns
         rows = []
         if start is not None and start["status"] == "ok":
             rows.append(self._row("the starting point (stub)", start))
@@ -71,44 +74,55 @@ class _Account:
                 rows.append(self._row(f"**{name}**" if rank == 0 else name, result))
         return _section(
             "Evidence",
-            f"On all evaluation seeds, {task.measure} with its 90 % interval:",
+            f"On all evaluation {shown.case}s, {task.measure} with its 90 % interval:",
             titles,
             rows,
         )
 
-    def _row(self, name: str, result: Result) -> list[str]:
-        interval, ratio = result.get("interval"), result.get(self.task.ratio)
+    def _row(self, name: str, result: Line) -> list[str]:
+        score = self.task.presentation.score(result)
+        interval = score.interval
         return [
             name,
-            f"{result[self.task.objective]:.2f}",
+            "n/a" if score.value is None else f"{score.value:.2f}",
             f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "n/a",
-            "n/a" if ratio is None else f"{ratio:.3f}",
+            "n/a" if score.ratio is None else f"{score.ratio:.3f}",
             *(spell(result) for spell in self.task.columns.values()),
         ]
 
-    def _ablations(self, score: float, best: Any) -> str:
+    def _value(self, cost: float) -> float:
+        """The objective, of what the search lowers."""
+        return self.task.presentation.objective.cost(cost)
+
+    def _ablations(self, cost: float, best: Any) -> str:
         """What each part contributes: candidates that differ from the best in one setting."""
-        unit, settings = self.task.unit, self.task.space.settings
+        shown, settings = self.task.presentation, self.task.space.settings
+        value = self._value(cost)
         changes = [
-            (other_score, change)
-            for other_score, point in self.search.ranking(full=True)
+            (other, change)
+            for other, point in self.search.ranking(full=True)
             if (change := _single_change(settings(best), settings(point)))
         ]
         rows = [
-            [change, f"{other:.2f}", f"{100 * (other / score - 1):+.1f} %"]
+            [
+                change,
+                f"{self._value(other):.2f}",
+                f"{100 * (self._value(other) / value - 1):+.1f} %" if value else "n/a",
+            ]
             for other, change in sorted(changes, reverse=True)
         ]
         return _section(
             "What each part contributes",
-            f"One part of the best candidate ({score:.2f} {unit}) changed, on all evaluation "
-            "seeds. A change that brings numbers of its own into use got these at random, so it "
-            "is not shown at its best:",
-            ["change", f"mean, {unit}", "difference"],
+            f"One part of the best candidate ({shown.objective.shown(value)}) changed, on all "
+            f"evaluation {shown.case}s. A change that brings numbers of its own into use got these "
+            "at random, so it is not shown at its best:",
+            ["change", ", ".join(filter(None, ("mean", shown.objective.unit))), "difference"],
             rows,
         )
 
     def _choices(self) -> str:
         """The screening's scores by value of each choice, over candidates drawn at random."""
+        case = self.task.presentation.case
         drawn = [
             (self.task.space.settings(m.trial.point), m.score)
             for m in self.search.measurements
@@ -119,25 +133,28 @@ class _Account:
             for option in options:
                 scores = [score for settings, score in drawn if settings.get(choice) == option]
                 if scores:
-                    numbers = [f"{len(scores)}", f"{min(scores):.2f}", f"{median(scores):.2f}"]
+                    figures = [self._value(cost) for cost in (min(scores), median(scores))]
+                    numbers = [f"{len(scores)}", *(f"{figure:.2f}" for figure in figures)]
                     rows.append([f"{choice}: {option}", *numbers])
         return _section(
             "What mattered over the whole family",
-            f"{len(drawn)} candidates drawn at random, on few seeds; {self.task.measure}:",
+            f"{len(drawn)} candidates drawn at random, on few {case}s; {self.task.measure}:",
             ["choice", "candidates", "best", "median"],
             rows,
         )
 
     def _failures(self) -> str:
-        start, pages = self.notebook.start, self.notebook.pages
+        start, pages, shown = self.notebook.start, self.notebook.pages, self.task.presentation
         lines = []
-        if start is not None and start["status"] == "ok":
-            scores = [r[self.task.objective] for t, r in pages if r["status"] == "ok" and t.full]
-            worse = [score for score in scores if score > start[self.task.objective]]
+        before = None if start is None else self.task.cost(start)
+        if before is not None:
+            costs = [self.task.cost(line) for trial, line in pages if trial.full]
+            worse = [cost for cost in costs if cost is not None and cost > before]
             if worse:
+                average = shown.objective.shown(self._value(mean(worse)))
                 lines.append(
-                    f"- {len(worse)} candidates measured on all seeds were worse than the starting "
-                    f"point, {mean(worse):.2f} {self.task.unit} on average."
+                    f"- {len(worse)} candidates measured on all {shown.case}s were worse than the "
+                    f"starting point, {average} on average."
                 )
         failed = [(t, r) for t, r in pages if r["status"] != "ok"]
         for trial, result in failed[:_SHOWN]:
@@ -147,19 +164,21 @@ class _Account:
         return "\n".join(["## What did not work", "", *lines]) if lines else ""
 
     def _method(self) -> str:
-        pages = self.notebook.pages
+        pages, case = self.notebook.pages, self.task.presentation.case
+        lucky = "down" if self.task.presentation.objective.lower_is_better else "up"
         full = sum(trial.full for trial, _ in pages)
         distinct = len({trial.point for trial, _ in pages})
         ended = f" The search ended early: {self.over}." if self.over else ""
         return (
             "## How it was found, and what remains uncertain\n\n"
             f"By search, without a language model: {distinct} candidates of a parametric family in "
-            f"{len(pages)} evaluations, {full} of them on all evaluation seeds, in "
+            f"{len(pages)} evaluations, {full} of them on all evaluation {case}s, in "
             f"{self.notebook.rounds} round(s), with seed {self.search.seed}. Random draws and "
-            "local moves were screened on few seeds; the best went on to all of them, and only "
+            f"local moves were screened on few {case}s; the best went on to all of them, and only "
             f"these decide.{ended}\n\n"
-            "The best of many is a little lucky: its figure is biased downwards on the seeds it "
-            "was chosen with, so the held-out seeds are what to believe. The search knows only its "
+            f"The best of many is a little lucky: its figure is biased {lucky}wards on the {case}s "
+            f"it was chosen with, so the held-out {case}s are what to believe. The search knows "
+            "only its "
             f"family; a policy outside it may be better. {self.task.space.caveat}"
         )
 

@@ -6,13 +6,14 @@ generator returns the account. It knows nothing of fast-agent.
 
 import re
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 from openglia.discovery.experiment import Limits
 from openglia.discovery.offline import shelltalk
 from openglia.discovery.offline.account import Notebook, account
 from openglia.discovery.offline.search import Search, Trial
+from openglia.presenting.score import Case
 from openglia.problems.space import OfflineTask, described
 
 # Evaluations of a run that names no limit, or the loop's default: more would not pay off. Any other
@@ -20,7 +21,7 @@ from openglia.problems.space import OfflineTask, described
 EVALUATIONS = 108
 # Of these. The rest goes into finer steps and ablations when the Supervisor has asked.
 FIRST_ROUND = 0.75
-SCREENING = 5  # a screening measures one of so many evaluation seeds
+SCREENING = 5  # a screening measures one of so many evaluation cases
 TIME_SHARE = 0.85  # of a time limit after which nothing new is begun
 TROUBLE = 3  # evaluations in a row without a readable answer, after which the search gives up
 
@@ -49,7 +50,7 @@ class Researcher:
     def __post_init__(self) -> None:
         self._began = self.clock()
         self._time_limit: float | None = None
-        self._screening: list[int] | None = None
+        self._screening: Sequence[Case] | None = None
         self._planned = 0  # evaluations, over all rounds
         self._over: str | None = None  # why nothing more is evaluated
 
@@ -90,8 +91,8 @@ class Researcher:
             self._over = str(measured.get("reason"))
         else:
             self.notebook.start = measured
-            seeds = measured.get("seeds") or [0]
-            self._screening = seeds[: max(1, len(seeds) // SCREENING)]
+            cases = self.task.presentation.score(measured).cases
+            self._screening = cases[: max(1, len(cases) // SCREENING)] or None
 
     def _experiment(self, search: Search) -> Generator[Step, str, None]:
         trouble = 0
@@ -99,9 +100,9 @@ class Researcher:
             if self._time_is_up():
                 self._over = "the time for evaluations is used up"
                 return
-            seeds = None if trial.full else self._screening
+            cases = None if trial.full else self._screening
             source = self.task.space.render(trial.point)
-            output = yield Step(self._remark(trial), shelltalk.evaluate(self.task, source, seeds))
+            output = yield Step(self._remark(trial), shelltalk.evaluate(self.task, source, cases))
             measured = shelltalk.result(output) or {
                 "status": "failed",
                 "rule": "no result",
@@ -111,16 +112,20 @@ class Researcher:
                 self._over = str(measured.get("reason"))
                 return
             trouble = trouble + 1 if measured.get("rule") in ("no result", "harness") else 0
-            search.tell(trial, shelltalk.score(self.task, measured))
+            search.tell(trial, self.task.cost(measured))
             self.notebook.note(trial, measured)
             if trouble == TROUBLE:
                 self._over = f"{TROUBLE} evaluations in a row gave no result"
 
     def _remark(self, trial: Trial) -> str:
-        where = "all evaluation seeds" if trial.full else "a few seeds"
+        shown = self.task.presentation
+        where = f"all evaluation {shown.case}s" if trial.full else f"a few {shown.case}s"
         number = len(self.notebook.pages) + 1
         best = self.search.best if self.search else None
-        so_far = f" Best so far on all seeds: {best[0]:.2f} {self.task.unit}." if best else ""
+        so_far = ""
+        if best is not None:
+            value = shown.objective.shown(shown.objective.cost(best[0]))
+            so_far = f" Best so far on all {shown.case}s: {value}."
         return (
             f"Experiment {number} ({trial.phase}, {where}; {trial.reason}): "
             f"{described(self.task.space.settings(trial.point))}.{so_far}"

@@ -1,6 +1,6 @@
 """The search itself: which candidate to try next, given what was measured. No input, no output.
 
-Successive halving over two fidelities. A *screening* measures a few seeds; what looks good there
+Successive halving over two fidelities. A *screening* measures a few cases; what looks good there
 is measured on the *full* benchmark, and only full measurements decide. The phases:
 
 1. explore: candidates drawn from all over the space;
@@ -39,7 +39,7 @@ class Trial:
     """A candidate to be measured, and why."""
 
     point: Any
-    full: bool  # on all evaluation seeds, or on a few
+    full: bool  # on all evaluation cases, or on a few
     phase: Phase
     reason: str
 
@@ -153,7 +153,7 @@ class Search:
             waiting = [p for _, p in self.ranking(full=False) if p not in done]
             if not waiting:
                 return
-            yield Trial(waiting[0], True, "confirm", "among the best on few seeds")
+            yield Trial(waiting[0], True, "confirm", "among the best on few cases")
 
     def _ablate(self, count: int) -> Iterator[Trial]:
         spent = 0

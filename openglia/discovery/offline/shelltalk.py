@@ -1,8 +1,10 @@
 """What the offline researcher says to the shell, and how it reads the answers."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from openglia.presenting.score import Case
 from openglia.problems.space import OfflineTask
 
 
@@ -16,16 +18,16 @@ def write(task: OfflineTask, source: str) -> str:
     return f"cat > {task.file} <<'END_OF_CANDIDATE'\n{source}END_OF_CANDIDATE"
 
 
-def evaluate(task: OfflineTask, source: str | None, seeds: list[int] | None) -> str:
+def evaluate(task: OfflineTask, source: str | None, cases: Sequence[Case] | None) -> str:
     """The command that writes a candidate and measures it.
 
     Args:
         task: says how.
         source: the file's text; None leaves the file as it is.
-        seeds: the seeds to measure on; None stands for all evaluation seeds.
+        cases: to measure on; None stands for all evaluation cases.
     """
     prepare = "" if source is None else write(task, source) + "\n"
-    chosen = "" if seeds is None else f" {task.subset} {','.join(map(str, seeds))}"
+    chosen = "" if cases is None else f" {task.subset} {','.join(map(str, cases))}"
     return f"{prepare}{task.command}{chosen}"
 
 
@@ -40,9 +42,3 @@ def result(output: str) -> dict[str, Any] | None:
             if isinstance(value, dict) and "status" in value:
                 return value
     return None
-
-
-def score(task: OfflineTask, measured: dict[str, Any]) -> float | None:
-    """The objective; None if the evaluation failed."""
-    value = measured.get(task.objective)
-    return float(value) if measured["status"] == "ok" and value is not None else None

@@ -2,7 +2,7 @@
 
 The rule, on what the harness measured and not on words:
 
-- POOR: no candidate was evaluated cleanly on all evaluation seeds.
+- POOR: no candidate was evaluated cleanly on all evaluation cases.
 - FAIR: the best candidate's interval is not given, the account does not state the recorded best
   figure, or fewer than three parts of the candidate were changed on their own.
 - GOOD: all of these. Improvement is asked for until a second account has answered questions.
@@ -12,6 +12,7 @@ import json
 import re
 
 _BEST = re.compile(r"^- Best, evaluation \d+: (\d+\.\d+)\D*\(90 % interval", re.MULTILINE)
+_NO_FULL = re.compile(r"No candidate has been evaluated cleanly on all evaluation (\w+)")
 _FAILED = re.compile(r"^- Failed (\d+) x: (.*)$", re.MULTILINE)
 _ROUND = re.compile(r"The researcher's account \(round (\d+)\)")
 _ENOUGH_CHANGES = 3
@@ -24,11 +25,11 @@ def review(message: str) -> str:
     found = _ROUND.findall(account)
     first = not found or int(found[-1]) == 1
     best = _BEST.search(record)
-    no_full = "No candidate has been evaluated cleanly on all evaluation seeds" in record
+    none = _NO_FULL.search(record)
     changes = _changes(account)
     questions = []
-    if no_full:
-        questions.append("Which candidate do you stand behind on all evaluation seeds?")
+    if none:
+        questions.append(f"Which candidate do you stand behind on all evaluation {none[1]}?")
     if best is None or best[1] not in account:
         questions.append(
             "The record's best figure is not the one in your account. Which measurement is it?"
@@ -39,7 +40,7 @@ def review(message: str) -> str:
         )
     for times, reason in _FAILED.findall(record)[:1]:
         questions.append(f"{times} evaluations failed ({reason}). What do they have in common?")
-    if no_full:
+    if none:
         rating = "POOR"
     elif best is None or best[1] not in account or len(changes) < _ENOUGH_CHANGES:
         rating = "FAIR"
@@ -47,7 +48,7 @@ def review(message: str) -> str:
         rating = "GOOD"
     if first and rating == "GOOD":
         questions += [
-            "Does a finer search around the best candidate change anything, on all seeds?",
+            "Does a finer search around the best candidate change anything, measured in full?",
             f"You measured {len(changes)} changes of one part. Do the differences hold around the "
             "candidate that you end with?",
             "What part of the family has hardly been tried?",
@@ -74,6 +75,6 @@ def _feedback(rating: str, questions: list[str]) -> str:
     opening = {
         "POOR": "There is no sound result yet.",
         "FAIR": "There is a result, but it is not yet understood.",
-        "GOOD": "The result is measured on all seeds and its parts are attributed.",
+        "GOOD": "The result is measured in full and its parts are attributed.",
     }[rating]
     return "\n".join([opening, "", *(f"{n}. {q}" for n, q in enumerate(questions, start=1))])

@@ -6,6 +6,7 @@ a seed; change one of them and it is measured anew. Only evaluation seeds are st
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -33,23 +34,39 @@ def measure_baselines(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Evaluation]:
     """Measure the benchmark's baselines and store them; by name, in the benchmark's order."""
-    evaluations: dict[str, Evaluation] = {}
-    for name in benchmark.baselines:
-
-        def say(done: int, total: int, name: str = name) -> None:
-            if progress is not None:
-                progress(name, done, total)
-
-        evaluations[name] = measure(
-            f"{BUILTIN}{name}",
+    return {
+        name: measure_baseline(
+            name,
             benchmark,
             seeds=seeds,
             simulator=simulator,
             jobs=jobs,
-            progress=say,
+            progress=None if progress is None else partial(progress, name),
         )
-        _keep(benchmark, name, evaluations[name])
-    return evaluations
+        for name in benchmark.baselines
+    }
+
+
+def measure_baseline(
+    name: str,
+    benchmark: Benchmark,
+    *,
+    seeds: Sequence[int] | None = None,
+    simulator: str | Simulator = "auto",
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Measure one baseline and store it."""
+    evaluation = measure(
+        f"{BUILTIN}{name}",
+        benchmark,
+        seeds=seeds,
+        simulator=simulator,
+        jobs=jobs,
+        progress=progress,
+    )
+    _keep(benchmark, name, evaluation)
+    return evaluation
 
 
 def ratio_to_yardstick(

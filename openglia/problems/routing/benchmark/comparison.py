@@ -9,10 +9,12 @@ from typing import Any
 
 from openglia.errors import UsageError
 from openglia.files import write_atomically, write_json
+from openglia.measuring.pairs import compare
 from openglia.problems.routing.benchmark.baselines import YARDSTICK
 from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
 from openglia.problems.routing.benchmark.evaluation import BUILTIN, Evaluation, evaluate
-from openglia.problems.routing.benchmark.tables import comparison_table, markdown
+from openglia.problems.routing.benchmark.tables import comparison_table
+from openglia.tables import markdown
 
 Progress = Callable[[str, int, int], None]  # scheduler, seeds done, seeds in all
 
@@ -159,14 +161,12 @@ def _labels(schedulers: Sequence[str]) -> list[str]:
 def _paired(evaluation: Evaluation, first: Evaluation) -> dict[str, Any] | None:
     if evaluation is first or evaluation.statistics is None or first.statistics is None:
         return None
-    from openglia.problems.routing.benchmark.statistics import compare
-
-    comparison = compare(evaluation.statistics.per_seed, first.statistics.per_seed)
+    paired = compare(evaluation.statistics.per_seed, first.statistics.per_seed)
     return {
-        "ratio": comparison.ratio,
-        "interval": None if comparison.interval is None else list(comparison.interval),
-        "won": comparison.won,
-        "seeds": comparison.seeds,
+        "ratio": paired.value,  # response times are positive
+        "interval": None if paired.interval is None else list(paired.interval),
+        "won": paired.lower,
+        "seeds": paired.cases,
     }
 
 

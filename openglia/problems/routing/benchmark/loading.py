@@ -20,7 +20,7 @@ from openglia.problems.routing.benchmark.schema import Section, Variants, read_m
 from openglia.problems.routing.benchmark.workload_schema import VARIANTS as WORKLOAD_VARIANTS
 from openglia.problems.routing.benchmark.workload_schema import read_workload
 from openglia.problems.routing.hardware.catalogue import gpu, model
-from openglia.seeds import parse_seeds
+from openglia.problems.routing.seeds import parse_seeds
 
 _VARIANTS: Variants = {
     "type": {"sarathi": ("chunk_size",), "vllm": ("max_tokens_in_batch",)},

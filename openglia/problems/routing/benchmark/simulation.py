@@ -6,7 +6,6 @@ wrong its last line says.
 """
 
 import json
-import os
 import shutil
 import signal
 import sys
@@ -24,6 +23,7 @@ from openglia.measuring.processes import (
     Command,
     Worker,
     Workers,
+    available_cores,
     oom_kills,
     worker_environment,
 )
@@ -59,11 +59,6 @@ class Simulations:
     folder: Path
     resolution: float | None = None  # seconds between samples of the replicas; None: no samples
     request_metrics: bool = True  # write request_metrics.csv, which costs the engine time
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def simulate(

@@ -5,7 +5,6 @@ interval comes from resampling seeds. Percentiles, TTFT, TPOT, queue time and th
 are over the requests of all seeds together.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
@@ -67,16 +66,6 @@ class Statistics:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """One router against another on the same seeds; below 1 the first one is faster."""
-
-    ratio: float  # geometric mean over seeds of the ratio of mean response times
-    interval: tuple[float, float] | None  # 90 %, seeds resampled in pairs; None for a single seed
-    won: int  # seeds on which the first one's mean is lower
-    seeds: int
-
-
 def summarise(requests: Sequence[Requests]) -> Statistics:
     """The figures of an evaluation from the requests of each seed, in the order of the seeds."""
     per_seed = [float(np.mean(seed["request_e2e_time"])) for seed in requests]
@@ -114,15 +103,3 @@ def _figures(requests: Requests) -> dict[str, Any]:
 def _makespan(requests: Requests) -> float:
     """Seconds from the first arrival to the last completion of a seed."""
     return float(np.max(requests["completed_at"]) - np.min(requests["arrived_at"]))
-
-
-def compare(first: Sequence[float], second: Sequence[float]) -> Comparison:
-    """Compare the means of two routers on the same seeds, in the same order."""
-    ratios = np.asarray(first, dtype=np.float64) / np.asarray(second, dtype=np.float64)
-    interval = bootstrap_interval(np.log(ratios).tolist())
-    return Comparison(
-        ratio=float(np.exp(np.log(ratios).mean())),
-        interval=None if interval is None else (math.exp(interval[0]), math.exp(interval[1])),
-        won=int((ratios < 1).sum()),
-        seeds=len(ratios),
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openglia.seeds import format_seeds
+from openglia.problems.routing.seeds import format_seeds
 
 
 def evaluation_table(result: Mapping[str, Any]) -> str:
@@ -51,23 +51,6 @@ def comparison_table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             ]
         )
     return cells
-
-
-def aligned(cells: Sequence[Sequence[str]]) -> str:
-    """Columns padded to equal width."""
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    return "\n".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    )
-
-
-def markdown(cells: Sequence[Sequence[str]]) -> str:
-    """The cells as a Markdown table."""
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in cells]
-    lines = ["| " + " | ".join(row) + " |" for row in escaped]
-    lines.insert(1, "|" + "---|" * len(cells[0]))
-    return "\n".join(lines) + "\n"
 
 
 def _failure(result: Mapping[str, Any], where: str) -> str:

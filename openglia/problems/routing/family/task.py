@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
+from openglia.presenting.score import Line
 from openglia.problems.routing.family.space import Routers
-from openglia.problems.space import OfflineTask, Result
+from openglia.problems.routing.presentation import PRESENTATION
+from openglia.problems.space import OfflineTask
 
 _FOLDER = "environment/vidur"
 
 
-def _column(key: str, spell: Callable[[float], str]) -> Callable[[Result], str]:
+def _column(key: str, spell: Callable[[float], str]) -> Callable[[Line], str]:
     return lambda result: "n/a" if result.get(key) is None else spell(result[key])
 
 
@@ -17,11 +19,7 @@ TASK = OfflineTask(
     file=f"{_FOLDER}/vidur/scheduler/global_scheduler/ai_global_scheduler.py",
     command=f"cd {_FOLDER} && ./run_all.sh --json",
     subset="--seeds",
-    objective="mean_response_time",
-    measure="mean response time in seconds",
-    unit="s",
-    yardstick="LLQ",
-    ratio="ratio_to_llq",
+    presentation=PRESENTATION,
     columns={
         "restarted": _column("restarted_share", lambda share: f"{100 * share:.1f} %"),
         "time in queue": _column("queue_time_mean", "{:.2f} s".format),

@@ -1,28 +1,49 @@
 """How a routing run is shown: the words, the columns, and the plots of one seed in detail."""
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from openglia.paths import STUB
+from openglia import paths
+from openglia.errors import OpenGliaError
 from openglia.presenting import units
 from openglia.presenting.drawing import Absent, Plot
-from openglia.presenting.presentation import Objective, RunData
-from openglia.presenting.tolerant import interval, number, read_text
+from openglia.presenting.objective import Objective
+from openglia.presenting.presentation import Figure, Group, Presentation, RunData
+from openglia.presenting.score import Case, Line
+from openglia.presenting.tolerant import at, interval, items, mapping, number, text
+from openglia.problems.routing.benchmark.tables import comparison_table
+from openglia.problems.routing.presentation.keys import KEYS
+from openglia.problems.routing.scored_on import argument
+from openglia.problems.routing.seeds import format_seeds
 
 
-class RoutingPresentation:
+def _seconds(value: float) -> str:
+    return f"{value:.0f} s" if abs(value) >= 100 else f"{value:.3g} s"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+class RoutingPresentation(Presentation):
     """See ``openglia.presenting.presentation``."""
 
     title = "Router"
+    case = "seed"
+    objective = Objective("mean_response_time", "mean response time", "s")
+    keys = KEYS
     yardstick = "llq"
     yardstick_label = "LLQ"
-    objective = Objective("mean_response_time", "mean response time", "s")
     labels: Mapping[str, str] = {
         "round_robin": "round robin",
         "lor": "LOR",
         "stub": "stub (random)",
     }
-    columns: Sequence[tuple[str, Callable[[Any], str]]] = (
+    final_name = "final_scheduler.py"
+    start = paths.STUB
+    columns = (
         ("Mean (s)", lambda e: units.figure(number(e, "mean_response_time"))),
         ("90 % interval (s)", lambda e: units.span(interval(e, "interval"))),
         ("p50 (s)", lambda e: units.figure(number(e, "p50"))),
@@ -41,15 +62,84 @@ class RoutingPresentation:
         "arrival until the router placed the request. Restarted: requests evicted from the KV "
         "cache at least once. KV use: blocks in use, mean over time and replicas."
     )
+    # The time in the global queue is not among them: it is a part of the TTFT, and LLQ's is zero.
+    figures = (
+        Figure("p50", "p50", _seconds),
+        Figure("p90", "p90", _seconds),
+        Figure("p99", "p99", _seconds),
+        Figure("ttft_mean", "TTFT", _seconds),
+        Figure("ttft_p99", "TTFT p99", _seconds),
+        Figure("tpot_mean", "TPOT", _seconds),
+        Figure("restarted_share", "restarted share", _percent),
+        Figure("makespan", "makespan", _seconds),
+    )
 
-    @property
-    def start(self) -> str | None:
-        """The stub's source."""
-        return read_text(STUB)
+    def spelled(self, cases: Sequence[Case]) -> str:
+        """Ranges of seeds: 0-9."""
+        return format_seeds([int(seed) for seed in cases])
+
+    def table(self, lines: Group) -> list[list[str]]:
+        """With p99, TTFT and restarts."""
+        return comparison_table([{"name": name, **line} for name, line in lines.items()])
+
+    def aside(self, line: Line) -> str:
+        """The restarted share."""
+        share = number(line, "restarted_share")
+        return "" if share is None else f"restarted {_percent(share)}"
+
+    def facts(self, results: Any) -> list[tuple[str, str]]:
+        """Benchmark and simulator."""
+        facts = [("benchmark", self.subject(results)), ("simulator", text(results, "simulator"))]
+        return [(name, value) for name, value in facts if value]
+
+    def subject(self, results: Any) -> str | None:
+        """The benchmark's name."""
+        return text(results, "benchmark", "name")
+
+    def definition(self, results: Any) -> Mapping[str, Any]:
+        """The benchmark in full."""
+        return mapping(results, "benchmark", "definition")
+
+    def cases(self, results: Any) -> tuple[Sequence[Case], Sequence[Case]]:
+        """The benchmark's seeds."""
+        known = at(results, "benchmark")
+        return items(known, "seeds"), items(known, "held_out_seeds")
+
+    def origin(self, results: Any) -> str:
+        """Benchmark, simulator and execution times."""
+        benchmark = results["benchmark"]
+        origin = f"hash `{benchmark['hash']}`"
+        if benchmark.get("file"):  # perhaps called like one that ships
+            origin += f", from the file `{benchmark['file']}`"
+        return (
+            f"Benchmark `{benchmark['name']}` ({origin}), {results['simulator']} "
+            f"simulator, execution times `{results.get('execution_times')}`. Mean response time "
+            f"over seeds with its 90 % bootstrap interval; `to LLQ` is the ratio to LLQ on the "
+            f"same seeds."
+        )
+
+    def confirmed(self, results: Any) -> tuple[str, str]:
+        """What Vidur says, and whether it is there."""
+        vidur = mapping(results, "vidur")
+        if vidur.get("installed"):
+            there = f"Vidur is installed at commit `{vidur.get('commit')}`."
+        else:
+            there = "Vidur is not installed: nothing here was confirmed on it."
+        return _agreement(at(results, "verification", "agreement")), there
+
+    def options(self, folder: Path, results: Any) -> list[str]:
+        """Benchmark and simulator."""
+        return ["--benchmark", _scored_on(folder, results), "--simulator", results["simulator"]]
+
+    def evaluating(self, folder: Path, results: Any) -> str | None:
+        """``openglia evaluate``."""
+        final = paths.shown(folder / self.final_name)
+        words = ["evaluate", str(final), "--benchmark", _scored_on(folder, results)]
+        return f"openglia {shlex.join(words)}"
 
     def plots(self, run: RunData) -> list[Plot | Absent]:
         """Distribution of response times, KV cache and queues, on one seed simulated again."""
-        # Only a report needs these and the simulator behind them.
+        # Late: only a report needs these, and the simulator behind them.
         from openglia.problems.routing.presentation import measured, request_plots
 
         try:
@@ -60,3 +150,35 @@ class RoutingPresentation:
                 Absent("timeline", "KV cache and queues over time", str(reason)),
             ]
         return [request_plots.distribution(again), request_plots.timeline(again)]
+
+
+def _scored_on(folder: Path, results: Any) -> str:
+    """What ``--benchmark`` takes; the name alone where the rest of the results is damaged."""
+    try:
+        return argument(folder, results)
+    except (OpenGliaError, LookupError, TypeError):
+        return text(results, "benchmark", "name") or "paper"
+
+
+def _agreement(agreement: Any) -> str:
+    if not isinstance(agreement, Mapping):
+        return ""
+    seeds = format_seeds(agreement["seeds"])
+    if agreement["equal"]:
+        return (
+            f"Vidur gives all {agreement['requests']} requests of seeds {seeds} the same "
+            f"completion times"
+        )
+    if agreement["required"]:
+        return (
+            f"THE SIMULATORS DISAGREE on {agreement['requests_differing']} of "
+            f"{agreement['requests']} requests of seeds {seeds}"
+        )
+    means = agreement["mean_response_time"]
+    return (
+        f"on seeds {seeds} Vidur gives {means['vidur']:.2f} s and the embedded simulator "
+        f"{means['embedded']:.2f} s, with other execution times"
+    )
+
+
+PRESENTATION = RoutingPresentation()

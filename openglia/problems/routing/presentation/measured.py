@@ -15,10 +15,12 @@ from typing import Any
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_json
 from openglia.presenting.presentation import RunData
-from openglia.presenting.tolerant import at, per_seed, text
+from openglia.presenting.score import Case
+from openglia.presenting.tolerant import at, text
 from openglia.problems.routing.benchmark import evaluation
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.recorded import restore
+from openglia.problems.routing.presentation.keys import KEYS
+from openglia.problems.routing.scored_on import restore
 
 FORMAT = 1
 SAMPLES = 240  # points in time over the benchmark's duration
@@ -44,7 +46,7 @@ def measure(run: RunData) -> Mapping[str, Any]:
     if run.final_source is None:
         raise NotMeasured("there is no final_scheduler.py")
     benchmark = _benchmark(run)
-    seed = median_seed(per_seed(at(run.results, "baselines", "llq", "evaluation")))
+    seed = median_seed(KEYS.of(at(run.results, "baselines", "llq", "evaluation")).by_case)
     if seed is None or seed not in benchmark.seeds:
         seed = benchmark.seeds[0]
     key = {
@@ -74,10 +76,10 @@ def measure(run: RunData) -> Mapping[str, Any]:
     return measured
 
 
-def median_seed(means: Mapping[int, float]) -> int | None:
+def median_seed(means: Mapping[Case, float]) -> int | None:
     """The seed whose mean is the median, the lower one of two; None if there is none."""
-    ranked = sorted(means, key=lambda seed: (means[seed], seed))
-    return ranked[(len(ranked) - 1) // 2] if ranked else None
+    ranked = sorted((mean, seed) for seed, mean in means.items() if isinstance(seed, int))
+    return ranked[(len(ranked) - 1) // 2][1] if ranked else None
 
 
 def _kept(path: Path) -> Any:

@@ -5,20 +5,19 @@ there; this process only prints what comes back, and imports nothing but the sta
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from openglia.commands.progress import ProgressLine
-from openglia.errors import UsageError
+from openglia.commands.score import FAILED as FAILED
+from openglia.commands.score import hand_over, told
 from openglia.paths import WORKING_SCHEDULER
 from openglia.problems.routing.benchmark.tables import evaluation_table
+from openglia.problems.routing.seeds import parse_seeds
 from openglia.quantities import at_least_one, seconds
-from openglia.seeds import parse_seeds
-
-FAILED = 3  # exit status of a failed evaluation
+from openglia.runs.client import VARIABLE
+from openglia.runs.messages import Answer
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -72,28 +71,13 @@ def add_measuring_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    seeds = arguments.seeds
-    progress = ProgressLine()
-    try:
-        if os.environ.get("OPENGLIA_EVALUATOR"):
-            result, table = _score_by_harness(arguments, seeds, progress)
-        else:
-            result, table = _score_here(arguments, seeds, progress)
-    finally:
-        progress.clear()
-    if not arguments.json:
-        print(table, end="\n\n")
-    for line in result.get("warnings", ()):
-        print(f"openglia evaluate: warning: {line}", file=sys.stderr)
-    print(json.dumps(result, allow_nan=False))
-    if result.get("rule") == "harness":  # not the scheduler's failure: it could not be done
-        return 1
-    return 0 if result["status"] == "ok" else FAILED
+    if os.environ.get(VARIABLE):
+        return told(_score_by_harness(arguments), json_only=arguments.json)
+    return told(_score_here(arguments), json_only=arguments.json)
 
 
-def _score_here(
-    arguments: argparse.Namespace, seeds: tuple[int, ...] | None, progress: ProgressLine
-) -> tuple[dict[str, Any], str]:
+def _score_here(arguments: argparse.Namespace) -> Answer:
+    # Late: an agent's command, which only asks the harness, starts without all this.
     from dataclasses import replace
 
     from openglia.problems.routing.benchmark.evaluation import evaluate
@@ -102,39 +86,29 @@ def _score_here(
     benchmark = load_benchmark(arguments.benchmark or "paper")
     if arguments.duration is not None:
         benchmark = replace(benchmark, duration=float(arguments.duration))
-    evaluation = evaluate(
-        arguments.scheduler,
-        benchmark,
-        seeds=seeds,
-        simulator=arguments.simulator,
-        output_dir=arguments.results,
-        jobs=arguments.jobs,
-        progress=lambda done, total: progress.show(f"{done}/{total} seeds"),
-    )
-    result = evaluation.to_json()
-    return result, evaluation_table(result)
-
-
-def _score_by_harness(
-    arguments: argparse.Namespace, seeds: tuple[int, ...] | None, progress: ProgressLine
-) -> tuple[dict[str, Any], str]:
-    from openglia.runs.client import score
-
+    progress = ProgressLine()
     try:
-        # As it is, marks and line ends included, so that it has the same hash as outside a run;
-        # what is not UTF-8 the harness refuses.
-        source = Path(arguments.scheduler).read_bytes().decode(errors="surrogateescape")
-    except OSError as error:
-        raise UsageError(f"{arguments.scheduler}: cannot be read: {error.strerror}") from None
+        evaluation = evaluate(
+            arguments.scheduler,
+            benchmark,
+            seeds=arguments.seeds,
+            simulator=arguments.simulator,
+            output_dir=arguments.results,
+            jobs=arguments.jobs,
+            progress=lambda done, total: progress.show(f"{done}/{total} seeds"),
+        )
+    finally:
+        progress.clear()
+    line = evaluation.to_json()
+    return Answer(line, evaluation_table(line))
+
+
+def _score_by_harness(arguments: argparse.Namespace) -> Answer:
     if arguments.simulator != "auto" or arguments.results or arguments.jobs:
         print(
             "During a run the harness chooses simulator, jobs and the place of results.",
             file=sys.stderr,
         )
-    return score(
-        source,
-        benchmark=arguments.benchmark,
-        seeds=None if seeds is None else list(seeds),
-        duration=arguments.duration,
-        progress=progress.show,
-    )
+    seeds = None if arguments.seeds is None else list(arguments.seeds)
+    asked = {"benchmark": arguments.benchmark, "seeds": seeds, "duration": arguments.duration}
+    return hand_over(arguments.scheduler, asked)

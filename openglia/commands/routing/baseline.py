@@ -3,11 +3,9 @@
 import argparse
 import json
 
-from openglia.commands.evaluate import (
-    FAILED,
-    add_measuring_options,
-)
 from openglia.commands.progress import ProgressLine
+from openglia.commands.routing.evaluate import add_measuring_options
+from openglia.commands.score import FAILED
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +18,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from openglia.problems.routing.benchmark.baselines import YARDSTICK, measure_baselines
     from openglia.problems.routing.benchmark.loading import load_benchmark
-    from openglia.problems.routing.benchmark.tables import aligned, comparison_table
+    from openglia.problems.routing.benchmark.tables import comparison_table
+    from openglia.tables import aligned
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
     progress = ProgressLine()

@@ -14,8 +14,8 @@ def run(arguments: argparse.Namespace) -> int:
     from openglia.paths import BENCHMARKS
     from openglia.problems.routing.benchmark.definition import Benchmark
     from openglia.problems.routing.benchmark.loading import available, load_benchmark
-    from openglia.problems.routing.benchmark.tables import aligned
-    from openglia.seeds import format_seeds
+    from openglia.problems.routing.seeds import format_seeds
+    from openglia.tables import aligned
 
     found: list[Benchmark] = []
     wrong = 0

@@ -5,11 +5,9 @@ import json
 import sys
 from pathlib import Path
 
-from openglia.commands.evaluate import (
-    FAILED,
-    add_measuring_options,
-)
 from openglia.commands.progress import ProgressLine
+from openglia.commands.routing.evaluate import add_measuring_options
+from openglia.commands.score import FAILED
 from openglia.files import folder_for_output
 
 
@@ -37,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from openglia.problems.routing.benchmark.comparison import cells, compare_schedulers, write
     from openglia.problems.routing.benchmark.loading import load_benchmark
-    from openglia.problems.routing.benchmark.tables import aligned
+    from openglia.tables import aligned
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
     output = folder_for_output(arguments.output)  # before hours are spent

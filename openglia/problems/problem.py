@@ -1,0 +1,267 @@
+"""The door between the harness and what it improves: all that a problem gives, and nothing else.
+
+A ``Problem`` is one setting to be scored on (a benchmark, a folder). Whatever the harness does,
+from the first baseline to the repetition of a verification, it does through these methods. What a
+user chooses from is a ``Kind`` of problem (``openglia.problems.registry``). Only the abstract parts
+have to be written; the rest suits a problem with one file to edit and one number per case.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from openglia.errors import UsageError
+from openglia.files import sha256, write_atomically
+from openglia.presenting.presentation import Presentation
+from openglia.presenting.score import Case, Line
+from openglia.problems.space import OfflineTask
+from openglia.sandbox.layout import Workplace
+
+Say = Callable[[str], None]
+Progress = Callable[[int, int], None]  # cases done, cases in all
+MAX_SOURCE_BYTES = 256 * 1024
+
+
+class RefusedError(Exception):
+    """A request of an agent that is not carried out; one line that says why."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a measurement is over."""
+
+    cases: tuple[Case, ...]
+    asked: Mapping[str, Any] = field(default_factory=dict)  # by an agent, as the record keeps it
+    extent: float | None = None  # how much of each case, where a problem has such a thing
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of ``integrity.checks`` in results.json."""
+
+    name: str
+    outcome: Literal["passed", "failed", "skipped"]
+    evidence: str
+
+
+class Problem(ABC):
+    """One setting that candidates are scored on."""
+
+    kind: ClassVar[str]  # in the registry
+    presentation: Presentation
+    name: str
+    hash: str  # over all that decides a score of one case
+    cases: tuple[Case, ...]  # evaluation cases, which agents may use
+    held_out_cases: tuple[Case, ...] = ()  # seen by the final verification alone
+    baselines: tuple[str, ...]
+    working_file: Path  # that agents edit; absolute
+    # Files and folders below the experiment's, besides the package, that decide a score.
+    sources: tuple[str, ...] = ()
+    offline: OfflineTask | None = None  # what the offline researcher searches
+
+    @property
+    def start(self) -> Path:
+        """The candidate that every run starts from."""
+        assert self.presentation.start is not None
+        return self.presentation.start
+
+    @property
+    def everything(self) -> Look:
+        """All evaluation cases."""
+        return Look(self.cases)
+
+    @property
+    def held_out(self) -> Look:
+        """All held-out cases."""
+        return Look(self.held_out_cases)
+
+    # What agents are told and may do.
+
+    @abstractmethod
+    def statement(self, measured: str) -> str:
+        """The problem in words, Markdown; ``measured``: the baselines on this machine, a table."""
+
+    @property
+    @abstractmethod
+    def workplace(self) -> Workplace:
+        """What of the experiment agents see and edit."""
+
+    def prepare(self, source: bytes | None = None) -> None:
+        """Put the start (or ``source``) in the working file's place.
+
+        Raises:
+            OpenGliaError: it cannot be written.
+        """
+        write_atomically(self.working_file, source or self.start.read_bytes())
+
+    def look(self, asked: Mapping[str, Any]) -> Look:
+        """What an agent asks for; the keys of ``asked`` are the problem's own, hostile input.
+
+        Raises:
+            RefusedError: with the reason. Held-out cases are always refused.
+        """
+        if not asked.keys() <= {"cases"}:
+            raise RefusedError("a request has the keys source and cases")
+        cases = asked.get("cases")
+        if cases is None:
+            return Look(self.cases, {"cases": None})
+        return Look(chosen(cases, self.cases, self.presentation.case), {"cases": cases})
+
+    def publish(self, folder: Path) -> None:  # noqa: B027 - a problem may have nothing to show
+        """Let agents read what the last measurement left in ``folder``."""
+
+    # Measuring.
+
+    @abstractmethod
+    def measure(
+        self,
+        candidate: Path,
+        look: Look,
+        *,
+        output: Path | None = None,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Line:
+        """Score a candidate's file. A candidate that fails is a line too, never an exception.
+
+        Args:
+            output: keep what else was measured there.
+            cancelled: once set, all processes are killed.
+
+        Raises:
+            CancelledError: it was cancelled.
+            OpenGliaError: the harness, not the candidate, is in trouble.
+        """
+
+    @abstractmethod
+    def measure_baseline(self, name: str, look: Look) -> Line:
+        """Likewise a baseline."""
+
+    def failed(self, rule: str, reason: str, look: Look, source: str | None = None) -> Line:
+        """The line of a candidate that was not measured."""
+        keys = self.presentation.keys
+        return {
+            "status": "failed",
+            keys.candidate: None if source is None else sha256(source)[:12],
+            keys.cases: list(look.cases),
+            "full": False,
+            "rule": rule,
+            "reason": reason,
+            "detail": "",
+        }
+
+    def told(self, line: Line) -> str:
+        """A line as agents read it in their shell."""
+        score, shown = self.presentation.score(line), self.presentation
+        where = f"{self.name}, {shown.listed(score.cases)}{'' if score.full else ' (partial)'}"
+        if score.value is None:
+            detail = [f"    {text}" for text in str(line.get("detail") or "").splitlines()]
+            return "\n".join([f"{where}: FAILED, no score", f"  {score.reason}", *detail])
+        ratio = "" if score.ratio is None else f", {score.ratio:.3f} of {shown.yardstick_label}"
+        return f"{where}\n  {shown.objective.words} {shown.objective.shown(score.value)}{ratio}"
+
+    # The run's folder, and going on from it.
+
+    def describe(self) -> dict[str, Any]:
+        """What results.json says of the problem; ``problem`` is read by every kind."""
+        return {
+            "problem": {
+                "kind": self.kind,
+                "name": self.name,
+                "hash": self.hash,
+                "cases": list(self.cases),
+                "held_out_cases": list(self.held_out_cases),
+            }
+        }
+
+    def state(self) -> dict[str, Any]:
+        """What results.json says of this machine, which may be another one when a run goes on."""
+        return {}
+
+    def of_line(self, _line: Line) -> dict[str, Any]:
+        """What results.json says besides, once something was measured."""
+        return {}
+
+    def keep(self, folder: Path) -> None:  # noqa: B027 - a problem may need no more than results.json
+        """Write into a run's folder what the run was scored on, for people and commands.
+
+        Raises:
+            OpenGliaError: the folder cannot be written.
+        """
+
+    def differs(self, results: Mapping[str, Any]) -> str | None:
+        """Why a run's recorded scores do not compare with this problem's; None: they do."""
+        known = results.get("problem") or {}
+        if (known.get("hash"), known.get("cases")) == (self.hash, list(self.cases)):
+            return None
+        return (
+            f"was scored on {known.get('name')} (hash {known.get('hash')}) and not on {self.name}"
+        )
+
+    def remark(self, _results: Mapping[str, Any]) -> str | None:
+        """A line if what the run was started with has changed since; it is scored on as it was."""
+        return None
+
+    def comparable(self, _results: Mapping[str, Any], _line: Line) -> bool:
+        """Whether this machine's figures must be the run's to the last bit."""
+        return True
+
+    def introduction(self) -> list[str]:
+        """Lines that a run begins with: everything that its user may not expect."""
+        return []
+
+    # Verification.
+
+    def difference(self, _first: Path, _second: Path, _case: Case) -> str | None:
+        """What differs in two measurements of one case, by their output folders; None: nothing.
+
+        The scores themselves are compared by the harness.
+        """
+        return None
+
+    def confirm(self, _final: Path, _say: Say) -> dict[str, Any] | None:
+        """Measure the final candidate by a second measurer, where there is one.
+
+        Returns:
+            The ``agreement`` of results.json, with ``agrees`` and, if it is false,
+            ``disagreement``: that in words.
+        """
+        return None
+
+    def examine(self) -> list[Check]:
+        """Check, and put right, what measures."""
+        return []
+
+
+def chosen(cases: Any, known: Sequence[Case], noun: str) -> tuple[Case, ...]:
+    """The cases that an agent names, if each of them is known and none is named twice.
+
+    Raises:
+        RefusedError: they are anything else.
+    """
+    if not isinstance(cases, list) or not cases or any(type(c) not in (int, str) for c in cases):
+        raise RefusedError(f"{noun}s must be a list of {_kinds(known)}")
+    if len(set(cases)) < len(cases):
+        raise RefusedError(f"a {noun} is named twice")
+    if not set(cases) <= set(known):
+        raise RefusedError(f"these are not all evaluation {noun}s")
+    return tuple(cases)
+
+
+def source_of(path: Path) -> bytes:
+    """A candidate's file.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _kinds(known: Sequence[Case]) -> str:
+    return "whole numbers" if all(type(case) is int for case in known) else "names"

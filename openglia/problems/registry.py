@@ -1,0 +1,75 @@
+"""The kinds of problems that there are, by name. Each is imported only when it is asked for."""
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from openglia.errors import UsageError
+from openglia.presenting.presentation import Presentation
+from openglia.presenting.tolerant import text
+from openglia.problems.findings import Examination
+from openglia.problems.problem import Problem
+
+DEFAULT = "routing"
+
+# name -> the module that has the kind as ``KIND``
+PROBLEMS = {"routing": "openglia.problems.routing.kind"}
+
+
+class Kind(ABC):
+    """What a user chooses with ``--problem``."""
+
+    name: str
+    summary: str  # a line for ``openglia problems``
+    presentation: Presentation
+
+    @abstractmethod
+    def open(self, benchmark: str | None, simulator: str) -> Problem:
+        """The problem that the options of ``run`` name.
+
+        Raises:
+            OpenGliaError: it cannot be had.
+        """
+
+    @abstractmethod
+    def restore(self, folder: Path, results: Mapping[str, Any], simulator: str = "auto") -> Problem:
+        """The problem that a run was scored on, from its folder alone.
+
+        Args:
+            simulator: another one than the run's, where a kind has several.
+
+        Raises:
+            OpenGliaError: neither the folder nor this checkout has it.
+        """
+
+    def shown(self, _results: Any) -> Presentation:
+        """How a run of this kind is told of."""
+        return self.presentation
+
+    def examinations(self) -> list[Examination]:
+        """What ``openglia doctor`` looks at besides, by name."""
+        return []
+
+
+def kind(name: str) -> Kind:
+    """The kind of problem of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    module = PROBLEMS.get(name)
+    if module is None:
+        raise UsageError(f"no problem {name!r}; there are {', '.join(PROBLEMS)}")
+    found: Kind = importlib.import_module(module).KIND
+    return found
+
+
+def kind_of(results: Any) -> Kind:
+    """The kind that a run is of; runs of earlier versions are about routing.
+
+    Raises:
+        UsageError: this version does not know it.
+    """
+    return kind(text(results, "problem", "kind") or DEFAULT)

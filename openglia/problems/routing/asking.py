@@ -1,0 +1,40 @@
+"""What an agent asks to be measured on: seeds, a duration; read as hostile input."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from openglia.problems.problem import Look, RefusedError, chosen
+from openglia.problems.routing.benchmark.definition import Benchmark
+
+KEYS = {"benchmark", "seeds", "duration"}
+
+
+def read(asked: Mapping[str, Any], benchmark: Benchmark) -> Look:
+    """The request, with ``extent``: simulated seconds; None: the benchmark's.
+
+    Raises:
+        RefusedError: with the reason.
+    """
+    if not asked.keys() <= KEYS:
+        raise RefusedError(f"a request has the keys source, {', '.join(sorted(KEYS))}")
+    name = asked.get("benchmark")
+    if name is not None and name != benchmark.name:
+        raise RefusedError(f"this run is about the benchmark {benchmark.name} and no other")
+    seeds = asked.get("seeds")
+    duration = _duration(asked.get("duration"), benchmark)
+    return Look(
+        cases=benchmark.seeds if seeds is None else chosen(seeds, benchmark.seeds, "seed"),
+        asked={"benchmark": benchmark.name, "seeds": seeds, "duration": duration},
+        extent=duration,
+    )
+
+
+def _duration(value: Any, benchmark: Benchmark) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RefusedError("the duration must be a number of seconds")
+    if not 0 < value <= benchmark.duration:
+        raise RefusedError(f"the duration must be at most the benchmark's {benchmark.duration:g} s")
+    return None if value == benchmark.duration else float(value)

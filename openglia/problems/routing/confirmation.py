@@ -1,0 +1,107 @@
+"""Two simulations of the same seeds compared request by request: a repetition, or Vidur's."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openglia.errors import OpenGliaError
+from openglia.problems.problem import Say
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.evaluation import evaluate
+
+VIDUR_SEEDS = 2  # held-out seeds repeated on Vidur: it takes about 40 s for one of the paper's
+
+# Compared request by request; the same names in both simulators' request_metrics.csv.
+_COLUMNS = ("completed_at", "replica_id")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two simulations of one seed."""
+
+    requests: int
+    differing: int  # in replica or completion time
+    largest: float  # of the completion times, in seconds
+
+
+def difference(first: Path, second: Path, seed: int) -> Difference:
+    """Compare two folders of results on one seed, to the last bit.
+
+    Raises:
+        OpenGliaError: they do not hold equally many requests.
+    """
+    # Late: half a second for pandas, which only a verification needs.
+    import numpy as np
+    import pandas as pd
+
+    tables = [
+        pd.read_csv(folder / f"seed_{seed}" / "request_metrics.csv", float_precision="round_trip")
+        .set_index("Request Id")
+        .sort_index()
+        for folder in (first, second)
+    ]
+    times = [table["completed_at"].to_numpy() for table in tables]
+    if len(times[0]) != len(times[1]):
+        raise OpenGliaError(f"seed {seed} has {len(times[0])} and then {len(times[1])} requests")
+    differing = np.zeros(len(times[0]), dtype=bool)
+    for column in _COLUMNS:
+        differing |= tables[0][column].to_numpy() != tables[1][column].to_numpy()
+    largest = float(np.abs(times[0] - times[1]).max(initial=0.0))
+    return Difference(len(differing), int(differing.sum()), largest)
+
+
+def compare_with_vidur(benchmark: Benchmark, final: Path, say: Say) -> dict[str, Any]:
+    """Repeat a few seeds of the final router on Vidur, and compare with the embedded simulator.
+
+    With execution times from Vidur's own tables both must give every request the same completion
+    time, to the last bit; with the analytic ones the means are only set side by side.
+
+    Returns:
+        ``seeds``, ``execution_times`` of the embedded simulator, ``equal``, ``required`` (whether
+        equality was), ``requests``, ``requests_differing``, ``largest_difference`` in seconds,
+        ``mean_response_time`` of each, ``agrees``, and ``disagreement`` where it is false.
+
+    Raises:
+        OpenGliaError: the router fails on one of them.
+    """
+    seeds = list((benchmark.held_out_seeds or benchmark.seeds)[:VIDUR_SEEDS])
+    named = ", ".join(map(str, seeds))
+    say(f"verification: the final router on Vidur, seeds {named} (about 40 s a seed)")
+    with tempfile.TemporaryDirectory(prefix="openglia-") as temporary:
+        folders = {name: Path(temporary) / name for name in ("embedded", "vidur")}
+        lines = {
+            name: _clean(final, benchmark, seeds, name, folder) for name, folder in folders.items()
+        }
+        found = [difference(folders["embedded"], folders["vidur"], seed) for seed in seeds]
+    times = str(lines["embedded"]["execution_times"])
+    required = times.startswith("vidur-tables")
+    differing = sum(seed.differing for seed in found)
+    agreement: dict[str, Any] = {
+        "seeds": seeds,
+        "execution_times": times,
+        "required": required,
+        "equal": not differing,
+        "requests": sum(seed.requests for seed in found),
+        "requests_differing": differing,
+        "largest_difference": max(seed.largest for seed in found),
+        "mean_response_time": {name: line["mean_response_time"] for name, line in lines.items()},
+        "agrees": not differing or not required,
+    }
+    if not agreement["agrees"]:
+        agreement["disagreement"] = "the embedded simulator and Vidur disagree on the final router"
+    return agreement
+
+
+def _clean(
+    router: Path, benchmark: Benchmark, seeds: list[int], simulator: str, folder: Path
+) -> dict[str, Any]:
+    line = evaluate(
+        str(router), benchmark, seeds=seeds, simulator=simulator, output_dir=folder
+    ).to_json()
+    if line["status"] != "ok":
+        raise OpenGliaError(
+            f"the final router failed on the {simulator} simulator when it was repeated: "
+            f"{line['reason']}"
+        )
+    return line

@@ -1,0 +1,204 @@
+"""The routing problem: one benchmark on one simulator, behind the door of every problem."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from openglia import paths
+from openglia.files import read_handed_over
+from openglia.presenting.score import Case, Line
+from openglia.problems.problem import Check, Look, Problem, Progress, Say
+from openglia.problems.routing import asking, confirmation, scored_on, working_copy
+from openglia.problems.routing.benchmark.baselines import measure_baseline
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.evaluation import Evaluation, evaluate
+from openglia.problems.routing.benchmark.tables import evaluation_table
+from openglia.problems.routing.family.task import TASK
+from openglia.problems.routing.presentation import PRESENTATION
+from openglia.problems.routing.simulators import Simulator
+from openglia.problems.routing.vidur import integrity
+from openglia.problems.routing.vidur.checkout import Source
+from openglia.problems.routing.vidur.facts import facts
+from openglia.problems.routing.vidur.installation import is_installed
+from openglia.problems.routing.workplace import workplace
+from openglia.sandbox.layout import Workplace
+
+MARK = "<!-- measured -->"
+
+WITHOUT_VIDUR = """\
+!! VIDUR IS NOT INSTALLED. Routers are scored on the embedded simulator alone, and the final one
+!! is not confirmed on Vidur. ./setup.sh installs it; OPENGLIA_VIDUR_REPO names a mirror."""
+
+
+class Routing(Problem):
+    """Discover a router for ``benchmark``; ``file`` is absolute, where it was given by a path."""
+
+    kind = "routing"
+    presentation = PRESENTATION
+    working_file = paths.WORKING_SCHEDULER
+    sources = (
+        "environment/benchmarks",
+        "environment/vidur_overrides",
+        "environment/stubs/ai_global_scheduler_stub.py",
+        "problem.md",
+    )
+    offline = TASK
+
+    def __init__(
+        self, benchmark: Benchmark, simulator: Simulator, file: Path | None = None
+    ) -> None:
+        self.benchmark = benchmark
+        self.simulator = simulator
+        self.name = benchmark.name
+        self.hash = benchmark.hash
+        self.cases: tuple[int, ...] = benchmark.seeds
+        self.held_out_cases: tuple[int, ...] = benchmark.held_out_seeds
+        self.baselines = benchmark.baselines
+        self._file = file
+
+    def statement(self, measured: str) -> str:
+        """problem.md with the baselines as they were measured on this machine."""
+        words = (
+            f"Measured on this machine for this run, benchmark `{self.name}`, "
+            f"{len(self.cases)} evaluation seeds:\n\n{measured}"
+        )
+        return read_handed_over(paths.PROBLEM).replace(MARK, words)
+
+    @property
+    def workplace(self) -> Workplace:
+        """The experiment without the held-out seeds."""
+        return workplace()
+
+    def prepare(self, source: bytes | None = None) -> None:
+        """See ``working_copy.prepare``."""
+        working_copy.prepare(source)
+
+    def look(self, asked: Mapping[str, Any]) -> Look:
+        """See ``asking.read``."""
+        return asking.read(asked, self.benchmark)
+
+    def publish(self, folder: Path) -> None:
+        """Into ``environment/vidur/simulator_results``."""
+        working_copy.publish_results(folder, paths.SIMULATOR_RESULTS)
+
+    def measure(
+        self,
+        candidate: Path,
+        look: Look,
+        *,
+        output: Path | None = None,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> Line:
+        """See ``benchmark.evaluation.evaluate``."""
+        evaluation = evaluate(
+            str(candidate),
+            self._narrowed(look),
+            seeds=_seeds(look),
+            simulator=self.simulator,
+            output_dir=output,
+            progress=progress,
+            cancelled=cancelled,
+        )
+        return self._line(evaluation, look)
+
+    def measure_baseline(self, name: str, look: Look) -> Line:
+        """See ``benchmark.baselines.measure_baseline``."""
+        return self._line(
+            measure_baseline(name, self.benchmark, seeds=_seeds(look), simulator=self.simulator),
+            look,
+        )
+
+    def failed(self, rule: str, reason: str, look: Look, source: str | None = None) -> Line:
+        """With the benchmark and the simulator."""
+        where = {"benchmark": self.name, "simulator": self.simulator.name}
+        return {**super().failed(rule, reason, look, source), **where}
+
+    def told(self, line: Line) -> str:
+        """The table of ``openglia evaluate``."""
+        return evaluation_table(line)
+
+    def describe(self) -> dict[str, Any]:
+        """With the benchmark in full and the simulator."""
+        return {
+            **super().describe(),
+            "benchmark": scored_on.described(self.benchmark, self._file),
+            "simulator": self.simulator.name,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Vidur's."""
+        return {"vidur": facts()}
+
+    def of_line(self, line: Line) -> dict[str, Any]:
+        """Where the execution times are from."""
+        return {"execution_times": line.get("execution_times")}
+
+    def keep(self, folder: Path) -> None:
+        """Write ``benchmark.yaml``."""
+        scored_on.keep(folder, self.benchmark)
+
+    def differs(self, results: Mapping[str, Any]) -> str | None:
+        """Another benchmark, other seeds or another simulator."""
+        recorded = results["benchmark"]
+        if (recorded["hash"], recorded["seeds"]) != (self.hash, list(self.cases)):
+            return (
+                f"was scored on benchmark {recorded['name']} (hash {recorded['hash']}, "
+                f"{len(recorded['seeds'])} seeds) and not on {self.name} (hash {self.hash}, "
+                f"{len(self.cases)} seeds): the scores do not compare; leave out --benchmark"
+            )
+        if results["simulator"] != self.simulator.name:
+            return (
+                f"was scored on the {results['simulator']} simulator; resume it with "
+                f"--simulator {results['simulator']}"
+            )
+        return None
+
+    def remark(self, results: Mapping[str, Any]) -> str | None:
+        """The benchmark's file has changed."""
+        return scored_on.remark(results, self.benchmark)
+
+    def comparable(self, results: Mapping[str, Any], line: Line) -> bool:
+        """On the run's simulator, with the run's execution times."""
+        times = line.get("execution_times")
+        return self.simulator.name == results["simulator"] and (
+            times is None or times == results["execution_times"]
+        )
+
+    def introduction(self) -> list[str]:
+        """What scores, and loudly if that is not confirmed on Vidur."""
+        return [] if is_installed() else [WITHOUT_VIDUR]
+
+    def difference(self, first: Path, second: Path, case: Case) -> str | None:
+        """Request by request."""
+        found = confirmation.difference(first, second, int(case))
+        return f"{found.differing} requests differ" if found.differing else None
+
+    def confirm(self, final: Path, say: Say) -> dict[str, Any] | None:
+        """A few seeds on Vidur, where it is installed and did not score the run itself."""
+        if self.simulator.name == "vidur" or not is_installed():
+            return None
+        return confirmation.compare_with_vidur(self.benchmark, final, say)
+
+    def examine(self) -> list[Check]:
+        """Vidur's checkout."""
+        return [integrity.check_checkout(Source.from_environment().commit)]
+
+    def _narrowed(self, look: Look) -> Benchmark:
+        if look.extent is None:
+            return self.benchmark
+        return replace(self.benchmark, duration=look.extent)
+
+    def _line(self, evaluation: Evaluation, look: Look) -> Line:
+        """The JSON line; on held-out seeds with the figures of each, to compare them in pairs."""
+        line = evaluation.to_json()
+        if evaluation.statistics is not None and set(look.cases) <= set(self.held_out_cases):
+            by_seed = evaluation.statistics.by_seed
+            line[PRESENTATION.keys.figures] = {name: list(v) for name, v in by_seed.items()}
+        return line
+
+
+def _seeds(look: Look) -> tuple[int, ...]:
+    return tuple(int(case) for case in look.cases)

@@ -1,0 +1,80 @@
+"""What of the experiment an agent who writes a router sees: all but the held-out seeds."""
+
+from pathlib import Path
+
+from openglia import paths
+from openglia.sandbox.layout import Workplace
+
+# Of the package: the simulator to read, and what scoring by the harness imports. Not the reference
+# routers, the rules' tables, the workload generator or the loader of benchmarks: so the engine can
+# be read here but not run, and every score goes through the evaluator.
+_PACKAGE = (
+    "__init__.py",
+    "benchmark/__init__.py",
+    "benchmark/definition.py",
+    "benchmark/tables.py",
+    "hardware",
+    "seeds.py",
+    "simulator",
+)
+_COMMANDS = ("routing/__init__.py", "routing/evaluate.py")
+_ENVIRONMENT = (
+    "benchmarks",
+    "stubs",
+    "vidur_overrides",
+    "run_all.sh",
+    "run_baseline.sh",
+    "vidur",
+)
+_HELD_OUT = "held_out_seeds"
+
+
+def workplace(root: Path = paths.ROOT) -> Workplace:
+    """Of the experiment in ``root``."""
+    package = Path("openglia/problems/routing")
+    benchmarks = root / "environment" / "benchmarks"
+    return Workplace(
+        readable=[
+            Path("problem.md"),
+            *(package / name for name in _PACKAGE),
+            *(Path("openglia/commands") / name for name in _COMMANDS),
+            *(Path("environment") / name for name in _ENVIRONMENT),
+        ],
+        replaced={
+            path.relative_to(root): redact(path.read_text("utf-8-sig", "replace"))
+            for path in sorted(benchmarks.glob("*.y*ml"))
+        },
+        hidden=[Path("environment/vidur/.git")],
+        working_file=paths.WORKING_SCHEDULER.relative_to(paths.ROOT),
+    )
+
+
+def redact(text: str) -> str:
+    """A benchmark's YAML without its held-out seeds; all else stays, comments where possible.
+
+    A file that is not a mapping shows nothing: it is no benchmark.
+    """
+    kept, dropping = [], False
+    for line in text.splitlines(keepends=True):
+        bare = line.strip()
+        if line.startswith(_HELD_OUT):
+            dropping = True
+            kept.append("# The held-out seeds are known to the verification alone.\n")
+            continue
+        # The value may go on: indented lines, or items and brackets of a list at the margin.
+        dropping = dropping and (not bare or line[0] in " \t-]}")
+        if not dropping:
+            kept.append(line)
+    return "".join(kept) if _HELD_OUT not in "".join(kept) else _without_comments(text)
+
+
+def _without_comments(text: str) -> str:
+    import yaml  # late: most benchmarks are redacted by the line
+
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        return "# not a benchmark\n"
+    return yaml.safe_dump({k: v for k, v in value.items() if k != _HELD_OUT}, sort_keys=False)
