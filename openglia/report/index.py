@@ -6,9 +6,20 @@ from pathlib import Path
 
 from openglia.presenting import units
 from openglia.presenting.tolerant import number, text
-from openglia.report import verdict
+from openglia.report import comparing, verdict
 from openglia.report.data import Run
 from openglia.report.rendering import render as render_template
+
+_SETTLED = ("completed", "limit")  # statuses that need no explanation
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure, what stands below it in small, and what it is sorted by; "" sorts last."""
+
+    text: str
+    key: float | str = ""
+    below: str = ""
 
 
 @dataclass(frozen=True)
@@ -18,52 +29,81 @@ class Row:
     name: str
     report: str | None  # the link, where there is a report
     status: verdict.Flag
+    why: str | None  # a line on what went wrong
     model: str
-    benchmark: str
-    figures: tuple[str, ...]
+    setting: str
+    ratio: Cell  # on held-out cases
+    figures: tuple[Cell, ...]  # the rest, which narrow screens leave out
     flags: list[verdict.Flag]
+
+    @property
+    def aside(self) -> str:
+        """What narrow screens show instead of the columns that they leave out."""
+        return f"{self.setting}, {self.figures[-2].text} evaluations, {self.figures[-1].text}"
 
 
 def render(runs: Sequence[Run], folder: Path) -> str:
     """The whole page as HTML text; links are relative to ``folder``."""
-    rows = [_row(run, folder) for run in sorted(runs, key=lambda run: run.name, reverse=True)]
-    credible = [
-        (ratio, run)
-        for run in runs
-        if (ratio := verdict.ratio_to_yardstick(run, "held_out")) is not None
-        and not verdict.flags(run)
-    ]
-    presentation = runs[0].presentation
-    ratio, best = min(
-        credible, key=lambda pair: presentation.objective.cost(pair[0]), default=(None, None)
-    )
+    settings = comparing.settings(runs)
+    named = [(run, setting.name) for setting in settings for run in setting.runs]
+    named.sort(key=lambda pair: pair[0].name, reverse=True)
+    units_of = {run.objective.unit for run in runs}
+    found = [(best, setting.name) for setting in settings if (best := comparing.best(setting))]
     return render_template(
         "index.html",
-        rows=rows,
-        best=best,
-        ratio=ratio,
-        objective=presentation.objective,
-        label=presentation.yardstick_label,
-        case=presentation.case,
+        rows=[_row(run, setting, folder) for run, setting in named],
+        best=[
+            f"{units.ratio(ratio)}{f' on {setting}' if len(settings) > 1 else ''}, by {run.name}"
+            for (run, ratio), setting in found
+        ],
+        unit=f" ({unit})" if len(units_of) == 1 and (unit := units_of.pop()) else "",
+        label=comparing.yardstick(runs),
+        objectives=[_objective(setting) for setting in settings],
+        plots=(comparing.ratios(settings), comparing.curves(settings)),
     )
 
 
-def _row(run: Run, folder: Path) -> Row:
+def _objective(setting: comparing.Setting) -> str:
+    run = setting.runs[0]
+    unit = f" in {run.objective.unit}" if run.objective.unit else ""
+    return f"{setting.name}: {run.objective.words}{unit}, {run.objective.direction}"
+
+
+def _row(run: Run, setting: str, folder: Path) -> Row:
     report, results = run.folder / "report.html", run.results
-    total = number(results, "evaluations", "total")
+    evaluations = number(results, "evaluations", "total") or len(run.entries)
+    elapsed = number(results, "elapsed_seconds")
+    score = run.score("final", "held_out")
+    ratio = comparing.held_out(run)
+    on_evaluation = verdict.ratio_to_yardstick(run, "evaluation")
+    status = verdict.status(run)
     return Row(
         run.name,
         report.relative_to(folder).as_posix() if report.exists() else None,
-        verdict.status(run),
+        status,
+        None if run.status in _SETTLED else status.meaning,
         text(results, "model") or units.DASH,
-        run.presentation.subject(results) or units.DASH,
+        setting,
+        Cell(units.DASH)
+        if ratio is None
+        else Cell(units.ratio(ratio.value), ratio.value, _span(ratio.interval)),
         (
-            units.figure(run.mean("final", "held_out")),
-            units.span(run.score("final", "held_out").interval),
-            units.ratio(verdict.ratio_to_yardstick(run, "held_out")),
-            units.ratio(verdict.ratio_to_yardstick(run, "evaluation")),
-            units.count(total if total is not None else len(run.entries)),
-            units.duration(number(results, "elapsed_seconds")),
+            _cell(units.ratio(on_evaluation), on_evaluation),
+            Cell(
+                units.figure(score.value),
+                "" if score.value is None else score.value,
+                "" if score.interval is None else units.span(score.interval),
+            ),
+            _cell(units.count(evaluations), evaluations),
+            _cell(units.duration(elapsed), elapsed),
         ),
         [*verdict.flags(run), *(flag for flag in verdict.worse(run) if flag.tone == "warning")],
     )
+
+
+def _cell(shown: str, value: float | None) -> Cell:
+    return Cell(shown, "" if value is None else value)
+
+
+def _span(bounds: tuple[float, float] | None) -> str:
+    return "" if bounds is None else f"{units.ratio(bounds[0])} to {units.ratio(bounds[1])}"

@@ -1,11 +1,16 @@
 """HTML by templates that escape all that they are given, save what is made here.
 
-Everything that a run wrote is hostile until shown otherwise. Markup comes from three sources only:
-the plots' SVG, Pygments, which escapes the code, and the Markdown parser with raw HTML off.
+Everything that a run wrote is hostile until shown otherwise. Markup comes from four sources only:
+our scripts, the plots' SVG, Pygments, which escapes the code, and the Markdown parser with raw HTML
+off.
 """
 
+import base64
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -49,6 +54,21 @@ def code(text: str, language: str, *, numbered: bool = False) -> Markup:
     return Markup(markup)
 
 
+@dataclass(frozen=True)
+class Script:
+    """A script of ours, and the hash by which a page's policy lets it run."""
+
+    source: Markup
+    hash: str
+
+
+def script(name: str) -> Script:
+    """A script of ``templates/``."""
+    source = (Path(__file__).parent / "templates" / name).read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+    return Script(Markup(source), f"sha256-{digest}")
+
+
 def svg(plot: Plot) -> Markup:
     """Both drawings of a plot."""
     return Markup(inline_svg(plot))
@@ -67,7 +87,7 @@ def _environment() -> Environment:
     environment.tests["absent"] = lambda plot: isinstance(plot, Absent)
     for name in ("figure", "measure", "span", "duration", "ratio", "count"):
         environment.filters[name] = getattr(units, name)
-    for made in (markdown, code, svg):
+    for made in (markdown, code, svg, script):
         environment.filters[made.__name__] = made
     return environment
 

@@ -31,7 +31,8 @@ class Flag:
 def status(run: Run) -> Flag:
     """How the run ended."""
     tone, word = STATUS.get(run.status, ("warning", run.status))
-    return Flag(tone, word, text(run.results, "reason") or f"The run {word}.")
+    said = "The run did not come to its end." if word == "unfinished" else f"The run {word}."
+    return Flag(tone, word, text(run.results, "reason") or said)
 
 
 def flags(run: Run) -> list[Flag]:

@@ -17,7 +17,7 @@ from openglia.presenting.objective import Objective
 from openglia.presenting.presentation import Presentation
 from openglia.presenting.score import Keys
 from openglia.problems.routing.presentation import PRESENTATION
-from openglia.report import data, plots, rendering, verdict
+from openglia.report import comparing, data, plots, rendering, verdict
 from openglia.runs import solution
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import load
@@ -54,8 +54,14 @@ class Reader(HTMLParser):
             self.faults.append(f"</{tag}> at {self.getpos()}")
 
 
-def assert_sound(text: str) -> Reader:
-    """Well nested, without script, handler, or anything loaded from elsewhere."""
+def assert_sound(text: str, *scripts: str) -> Reader:
+    """Well nested, without handlers, scripts besides ours, or anything loaded from elsewhere."""
+    for name in scripts:
+        ours = rendering.script(name)
+        assert f"script-src '{ours.hash}';" in text
+        text = text.replace(f"<script>{ours.source}</script>", "", 1)
+    if not scripts:
+        assert "script-src" not in text
     reader = Reader(text)
     assert not reader.faults and not reader.open
     assert not reader.names & {"script", "img", "iframe", "object", "embed", "form", "base"}
@@ -117,7 +123,7 @@ def test_hostile_text_stays_text(folders, simulated):
     (folder / "researcher.json").write_text(json.dumps(talk))
     (folder / "supervisor.md").write_text(HOSTILE)
     assert_sound(report.write(folder, ROUTING).read_text())
-    assert_sound(report.write_index(folder.parent).read_text())
+    assert_sound(report.write_index(folder.parent).read_text(), "sorting.js")
 
 
 def test_templates_know_no_way_around_the_escaping():
@@ -200,7 +206,7 @@ def test_damaged_files_and_null_fields_give_a_page(folders, undrawn):
         assert_sound(text)
         assert text.count("Not drawn") >= 3
         assert "NaN" not in text and ">nan" not in text
-        assert_sound(report.write_index(folder.parent).read_text())
+        assert_sound(report.write_index(folder.parent).read_text(), "sorting.js")
 
 
 def test_nearly_empty_folder_gives_a_page(tmp_path):
@@ -297,7 +303,7 @@ def test_index_compares_runs(folders, simulated, undrawn):
     report.write(first, ROUTING)
     folders.change(second, integrity={"ok": False})
     text = report.write_index(folders.root).read_text()
-    assert_sound(text)
+    assert_sound(text, "sorting.js")
     assert 'href="run_20260108_143022/report.html"' in text
     assert "run_20260109_101010/report.html" not in text  # not written: no dead link
     ratios = [
@@ -305,6 +311,40 @@ def test_index_compares_runs(folders, simulated, undrawn):
     ]
     assert all(f"{ratio:.3f}" in text for ratio in ratios)
     assert f"is {ratios[0]:.3f}, by run_20260108_143022" in text
+
+
+def test_settings_are_told_apart_and_ratios_carry_their_interval(folders, undrawn):
+    names = [f"run_2026010{n}_120000" for n in (1, 2, 3, 4)]
+    first, second, third, fourth = (folders.make(n, seed=s, count=6) for s, n in enumerate(names))
+    results = json.loads((second / "results.json").read_text())
+    paired = {"ratio_held_out": 0.444, "ratio_interval": [0.41, 0.48]}
+    folders.change(second, verification=results["verification"] | paired)
+    folders.change(third, benchmark=results["benchmark"] | {"name": "code", "hash": "ab" * 6})
+    folders.change(fourth, benchmark=results["benchmark"] | {"hash": "cd" * 6}, status="failed")
+    runs = [data.read(folder) for folder in (first, second, third, fourth)]
+    found = comparing.settings(runs)
+    assert [(s.name, [run.name for run in s.runs]) for s in found] == [
+        ("code", names[2:3]), ("paper (01234567)", names[1::-1]), ("paper (cdcdcdcd)", names[3:]),
+    ]  # fmt: skip
+    assert comparing.held_out(runs[1]) == comparing.Ratio(0.444, (0.41, 0.48))
+    best = comparing.best(found[1])
+    assert best is not None and best[0].name == names[1] and best[1] == 0.444
+    drawn = comparing.ratios(found), comparing.curves(found)
+    assert f"On paper (01234567): {names[1]} 0.444 (0.410 to 0.480), {names[0]} " in drawn[0].alt
+    assert "On code the best of 1 is " in drawn[1].alt
+    assert all(len(drawing.png(plot)) > 10_000 for plot in drawn)
+    text = report.write_index(folders.root).read_text()
+    assert "0.444 on paper (01234567), by run_20260102_120000; " in text
+
+
+def test_index_of_runs_without_a_figure_says_so(folders, undrawn):
+    folder = folders.make(count=5)
+    (folder / "evaluations.jsonl").unlink()
+    folders.change(folder, status="failed", reason=HOSTILE, final=None, baselines={}, stub=None)
+    text = report.write_index(folders.root).read_text()
+    assert_sound(text, "sorting.js")
+    assert text.count("Not drawn: no run ") == 2
+    assert str(escape(HOSTILE)) in text.partition('class="why"')[2]
 
 
 def test_command(folders, simulated, undrawn, capsys, tmp_path):
