@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from openglia.problems.registry import DEFAULT, PROBLEMS, kind
+from openglia.problems.registry import DEFAULT, kind, names
 from openglia.tables import aligned
 
 
@@ -14,7 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the list."""
-    kinds = [kind(name) for name in PROBLEMS]
+    kinds = [kind(name) for name in names()]
     if arguments.json:
         rows = [
             {

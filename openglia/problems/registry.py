@@ -1,8 +1,12 @@
-"""The kinds of problems that there are, by name. Each is imported only when it is asked for."""
+"""The kinds of problems that there are, by name. Each is imported only when it is asked for.
 
-import importlib
+Another package brings a kind of its own by an entry point of the group ``openglia.problems``, which
+names the kind's object: ``sorting = "my_package.sorting:KIND"``.
+"""
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +18,10 @@ from openglia.problems.problem import Problem
 
 DEFAULT = "routing"
 
-# name -> the module that has the kind as ``KIND``
-PROBLEMS = {"routing": "openglia.problems.routing.kind"}
+GROUP = "openglia.problems"  # of entry points
+
+# Name -> where the kind is, as in an entry point.
+PROBLEMS = {"routing": "openglia.problems.routing.kind:KIND"}
 
 
 class Kind(ABC):
@@ -59,11 +65,25 @@ def kind(name: str) -> Kind:
     Raises:
         UsageError: there is none.
     """
-    module = PROBLEMS.get(name)
-    if module is None:
-        raise UsageError(f"no problem {name!r}; there are {', '.join(PROBLEMS)}")
-    found: Kind = importlib.import_module(module).KIND
+    if name in PROBLEMS:
+        found: Kind = EntryPoint(name, PROBLEMS[name], GROUP).load()
+        return found
+    brought = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in brought:
+        raise UsageError(f"no problem {name!r}; there are {', '.join([*PROBLEMS, *brought])}")
+    try:
+        found = brought[name].load()
+    except Exception as error:  # not ours: whatever it raises
+        raise UsageError(
+            f"the problem {name!r} of {brought[name].value} cannot be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     return found
+
+
+def names() -> list[str]:
+    """Of all kinds, ours first."""
+    return [*PROBLEMS, *sorted(point.name for point in entry_points(group=GROUP))]
 
 
 def kind_of(results: Any) -> Kind:

@@ -90,9 +90,7 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
         timings=_timings(mapping(results, "timings")),
         limits=_pairs(mapping(results, "limits")),
         checks=_checks(run),
-        verification=_pairs(
-            {k: v for k, v in mapping(results, "verification").items() if k != "worse"}
-        ),
+        verification=_verification(run),
         provenance=_provenance(run),
         definition=_pairs(run.presentation.definition(results)),
         commands=_commands(run),
@@ -219,6 +217,13 @@ def _checks(run: Run) -> list[Check]:
         )
         for check in items(run.results, "integrity", "checks")
     ]
+
+
+def _verification(run: Run) -> Pairs:
+    found = {k: v for k, v in mapping(run.results, "verification").items() if k != "worse"}
+    if "ratio_seeds" in found:  # every problem's cases are counted under this key
+        found[f"ratio_{run.case}s"] = found.pop("ratio_seeds")
+    return _pairs(found)
 
 
 def _provenance(run: Run) -> Pairs:

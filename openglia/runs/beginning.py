@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from openglia.errors import UsageError
+from openglia.problems.registry import kind_of
 from openglia.runs import provenance, tree
 from openglia.runs.folder import RunFolder, create, existing
 from openglia.runs.options import Options
@@ -43,6 +44,8 @@ def _resume(options: Options) -> tuple[RunFolder, Results]:
     folder, problem = existing(options.resume), options.problem
     results = load(folder)
     recorded = results.to_json()
+    if (kind := kind_of(recorded).name) != problem.kind:
+        raise UsageError(f"{folder.id} is about {kind} and not about {problem.kind}")
     if difference := problem.differs(recorded):
         raise UsageError(f"{folder.id} {difference}, or start a new run")
     folder.remove_half_files()

@@ -137,7 +137,7 @@ class Evaluator:
             return self._failed("abandoned", "the command that asked for it ended first", request)
         with suppress(OSError):  # for the agent's reading; the record stands without
             self._problem.publish(output)
-        return line
+        return self._record.rated(line)
 
     def _check_budget(self) -> None:
         most = self._max_evaluations

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from openglia.errors import OpenGliaError
 from openglia.files import append_json_line, read_json_lines, sha256, write_atomically
 from openglia.presenting.presentation import Group, Presentation
-from openglia.presenting.score import Line
+from openglia.presenting.score import Line, with_ratios
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import Counts
 
@@ -93,6 +93,15 @@ class Record:
             append_json_line(self._folder.evaluations, record.model_dump())
             self._records.append(record)
             return record
+
+    def rated(self, line: Line) -> Line:
+        """The line with its ratio to the yardstick, if that is known on the same cases."""
+        shown = self._shown
+        yardstick = self._baselines.get(shown.yardstick)
+        if yardstick is None or shown.score(line).cases != shown.score(yardstick).cases:
+            return line
+        both = {shown.yardstick: yardstick, "": line}
+        return with_ratios(both, shown.keys, shown.yardstick)[""]
 
     def best(self) -> Evaluated | None:
         """The clean full evaluation with the best objective; the earliest of equals.

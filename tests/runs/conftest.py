@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import toy
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # Seconds: nothing here takes as long on a slow machine.
@@ -77,6 +79,7 @@ def project(tmp_path: Path) -> Project:
     shutil.copy(ROOT / "problem.md", root)
     (root / "environment" / "benchmarks" / "tiny.yaml").write_text(TINY)
     shutil.copy(Path(__file__).parent / "scripted.py", root / "scripted.py")
+    toy.install(root)
     (root / ".venv" / "bin").mkdir(parents=True)
     (root / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (root / ".venv" / "bin" / "python").chmod(0o755)

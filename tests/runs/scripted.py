@@ -1,11 +1,12 @@
 """Conducts a run whose discovery is a script: ``python scripted.py STEP ...``.
 
-Steps: spend=TOKENS, evaluate=POLICY, partial=SEEDS, other-benchmark, scribble, hang, raise,
-failed, limit.
+Steps: spend=TOKENS, evaluate=CANDIDATE, partial=CASES, other-benchmark, scribble, hang, raise,
+failed, limit. The variable PROBLEM chooses toy (the default) or routing.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -16,29 +17,38 @@ from openglia.discovery.experiment import Outcome, Usage
 from openglia.runs.conduct import conduct
 
 ROUTERS = {
-    "spread": "return [(r.id % self._num_replicas, r) for r in queue]",
-    "one": "return [(0, r) for r in queue]",
+    "good": "return [(r.id % self._num_replicas, r) for r in queue]",
+    "poor": "return [(0, r) for r in queue]",
     "crash": "raise ValueError('planted')",
     "endless": "while True: pass",
 }
+POINTS = {"good": [1, -2], "poor": [0, 0], "crash": "planted", "endless": "endless"}
+TOY = os.environ.get("PROBLEM", "toy") == "toy"
 
 
-def source(policy: str) -> str:
+def source(name: str) -> str:
+    if TOY:
+        return json.dumps(POINTS[name])
     return (
         "from vidur.scheduler.global_scheduler.base_global_scheduler import BaseGlobalScheduler\n\n"
         "class AIGlobalScheduler(BaseGlobalScheduler):\n"
         "    def schedule(self):\n"
         "        queue, self._request_queue = list(self._request_queue), []\n"
-        f"        {ROUTERS[policy]}\n"
+        f"        {ROUTERS[name]}\n"
     )
 
 
+WORKING = paths.ROOT / "toy" / "point.json" if TOY else paths.WORKING_SCHEDULER
+
+
 async def command(experiment, *words):
-    """What the agent's shell does: run_all.sh with the run's variables."""
-    script = experiment.root / "environment" / "vidur" / "run_all.sh"
+    """What the agent's shell does: the problem's command with the run's variables."""
+    argv = [str(paths.VIDUR / "run_all.sh")]
+    if TOY:
+        argv = [".venv/bin/python", "-m", "openglia", "score", str(WORKING)]
     process = await asyncio.create_subprocess_exec(
-        str(script), "--json", *words,
-        env={**experiment.environment, "PATH": os.environ["PATH"]},
+        *argv, "--json", *words,
+        env={**experiment.environment, "PATH": os.environ["PATH"], "PYTHONPATH": str(paths.ROOT)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     output, _ = await process.communicate()
@@ -53,10 +63,10 @@ async def discover(experiment) -> Outcome:
         verb, _, value = step.partition("=")
         print(f"step {step}", flush=True)
         if verb == "evaluate":
-            paths.WORKING_SCHEDULER.write_text(source(value))
+            WORKING.write_text(source(value))
             await command(experiment)
         elif verb == "partial":
-            await command(experiment, "--seeds", value)
+            await command(experiment, "--cases" if TOY else "--seeds", value)
         elif verb == "spend":
             experiment.spent({"researcher": Usage(calls=1, output_tokens=int(value))}, 2)
         elif verb == "other-benchmark":
@@ -64,7 +74,7 @@ async def discover(experiment) -> Outcome:
         elif verb == "hang":
             await asyncio.sleep(600)
         elif verb == "scribble":
-            paths.WORKING_SCHEDULER.write_text("this is not Python")
+            WORKING.write_text("this is not Python")
         elif verb == "raise":
             raise RuntimeError("planted bug")
         elif verb in ("failed", "limit"):
@@ -79,8 +89,11 @@ if __name__ == "__main__":
     run.configure(parser)
     words = ["--model", "offline", "--sandbox", "none"]
     words += ["--max-evaluations", os.environ.get("BUDGET", "20")]
-    words += (
-        ["--resume", resume] if resume else ["--benchmark", os.environ.get("BENCHMARK", "tiny")]
-    )
+    if resume:
+        words += ["--resume", resume]
+    elif TOY:
+        words += ["--problem", "toy"]
+    else:
+        words += ["--benchmark", os.environ.get("BENCHMARK", "tiny")]
     options = run.options(parser.parse_args(words))
     sys.exit(conduct(options, lambda line: print(line, flush=True), discover))

@@ -37,7 +37,9 @@ def killed(project, tmp_path):
     given = tmp_path / "own files" / "paper.yaml"
     given.parent.mkdir()
     given.write_text(TINY)
-    process = project.start("scripted.py", "evaluate=spread", "hang", BENCHMARK=str(given))
+    process = project.start(
+        "scripted.py", "evaluate=good", "hang", BENCHMARK=str(given), PROBLEM="routing"
+    )
     wait_for(process, "step hang")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
@@ -49,7 +51,7 @@ def test_resumed_after_its_file_has_changed(project, killed):
     run, given = killed
     before = results_of(run)["benchmark"]
     changed(given)
-    status, output = project.run("scripted.py", RESUME=str(run))
+    status, output = project.run("scripted.py", RESUME=str(run), PROBLEM="routing")
     assert status == 0, output
     assert f"the benchmark's file {given} has changed" in output
     results = results_of(run)
