@@ -1,4 +1,7 @@
-"""``openglia doctor``: what is in force on this machine, and why something is not."""
+"""``openglia doctor``: what is in force on this machine, and why something is not.
+
+Imports inside functions are late so that a package that is missing is a finding, not a crash.
+"""
 
 import argparse
 import json

@@ -3,6 +3,10 @@
 import argparse
 from pathlib import Path
 
+from openglia.commands.run import say
+from openglia.runs.conduct import finish_killed
+from openglia.runs.folder import existing
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -11,8 +15,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from openglia.commands.run import say
-    from openglia.runs.conduct import finish_killed
-    from openglia.runs.folder import existing
-
     return finish_killed(existing(arguments.run_dir), say)

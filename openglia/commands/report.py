@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
+from openglia import report
 from openglia.errors import UsageError
+from openglia.report.data import is_run
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page and print its path."""
-    # Late: the plots' library takes a second to load, and --help needs none of it.
-    from openglia import report
-    from openglia.report.data import is_run
 
     folder: Path = arguments.folder
     if not folder.is_dir():

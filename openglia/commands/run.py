@@ -1,4 +1,7 @@
-"""``openglia run``: one experiment. ``./run.sh`` calls it."""
+"""``openglia run``: one experiment. ``./run.sh`` calls it.
+
+Imports inside functions are late for --help: what an experiment needs takes a second to load.
+"""
 
 import argparse
 import os
@@ -64,7 +67,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Conduct the experiment."""
-    # Late, as in ``options``: what an experiment needs takes a second to load, and --help nothing.
     from openglia.discovery.models import adopt_dotenv
     from openglia.runs.conduct import conduct
 

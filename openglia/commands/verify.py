@@ -3,6 +3,10 @@
 import argparse
 from pathlib import Path
 
+from openglia.commands.run import say
+from openglia.runs.folder import existing
+from openglia.runs.repetition import repeat
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
@@ -19,8 +23,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from openglia.commands.run import say
-    from openglia.runs.folder import existing
-    from openglia.runs.repetition import repeat
-
     return repeat(existing(arguments.run_dir), arguments.simulator, say)

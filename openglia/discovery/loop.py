@@ -100,7 +100,7 @@ async def _ending(
     session: "Session", experiment: Experiment, interruption: Interruption
 ) -> Outcome:
     """Let the agents converse until they end, a limit is reached, or a signal comes."""
-    from openglia.discovery.turns import TurnFailed
+    from openglia.discovery.turns import TurnFailed  # late, likewise
 
     outcome = Outcome(status="completed", reason=None, account="", usage={})
     seconds = session.budget.seconds_left

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from fast_agent import FastAgent
 from fast_agent.config import Settings
+from fast_agent.core.logging.logger import get_logger
 from fast_agent.llm.provider_types import Provider
 from fast_agent.types import RequestParams
 
@@ -223,8 +224,6 @@ def _be_patient(
     llm: Any, patience: Patience, redactor: Redactor, say: Callable[[str], None]
 ) -> None:
     """Let fast-agent wait as long as the provider asks, and say so in our words."""
-    from fast_agent.core.logging.logger import get_logger
-
     logger = get_logger("openglia.discovery")
     llm.retry_backoff_seconds = patience.backoff
 

@@ -34,4 +34,5 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 def load() -> None:
     """Load SciPy ahead of the first interval, while the simulations run."""
+    # Late, as above: while the simulations run.
     import scipy.stats  # noqa: F401

@@ -108,7 +108,7 @@ def _compile(source: Path) -> None:
     for path in source.glob("*.py") if source.is_dir() else ():
         compiled = Path(cache_from_source(str(path)))
         if not compiled.exists() or compiled.stat().st_mtime < path.stat().st_mtime:
-            import py_compile
+            import py_compile  # late: seldom needed
 
             with suppress(OSError, py_compile.PyCompileError):
                 py_compile.compile(str(path), quiet=1)

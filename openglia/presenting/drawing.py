@@ -3,7 +3,7 @@
 Every plot is drawn with the light palette. In the SVG each colour is replaced by a CSS variable,
 so that the page decides on light or dark. Text stays text. The page shows the wide drawing on wide
 screens and the narrow one on phones, because scaling one drawing to both would make its text
-unreadable on one of them.
+unreadable on one of them. Imports inside functions are late: matplotlib takes a second to load.
 """
 
 import re

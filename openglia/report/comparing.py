@@ -1,4 +1,7 @@
-"""What runs are compared by: settings that they share, their ratio on held-out cases, two plots."""
+"""What runs are compared by: settings that they share, their ratio on held-out cases, two plots.
+
+Imports inside functions are late: matplotlib takes a second to load.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The plots of what the record and the results hold: contestants, progress, pairs of cases."""
+"""The plots of what the record and the results hold: contestants, progress, pairs of cases.
+
+Imports inside functions are late: matplotlib takes a second to load.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GROUPS = ("evaluation", "held_out")
+DASHES = ("--", (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (3, 1.5)), (0, (1, 3)), (0, (8, 3)))
 Pair = tuple[Case, float, float]  # a case, the yardstick's value, the final candidate's
 
 
@@ -159,7 +163,7 @@ def progress(run: Run) -> Plot | Absent:
              markersize=size)  # fmt: skip
         mark(failed, [bottom] * len(failed), "failed", marker="x", color=ink, markersize=size)
         for (contestant, mean), dash in zip(
-            sorted(lines.items(), key=lambda line: line[1]), _dashes(), strict=False
+            sorted(lines.items(), key=lambda line: line[1]), DASHES, strict=False
         ):
             emphasis = 1.8 if contestant == run.yardstick else 1.2
             axes.axhline(
@@ -275,10 +279,6 @@ def _spoken(
 def _axis(run: Run) -> str:
     unit = f" ({run.objective.unit})" if run.objective.unit else ""
     return f"{run.objective.words}{unit}"
-
-
-def _dashes() -> list[Any]:
-    return ["--", (0, (1, 1.5)), (0, (5, 2, 1, 2)), (0, (3, 1.5)), (0, (1, 3)), (0, (8, 3))]
 
 
 def _right_labels(axes: "Axes", run: Run, lines: Mapping[str, float], narrow: bool) -> None:

@@ -22,7 +22,7 @@ def main(policy_text: str, *argv: str) -> int:
     """Run the command, then end what it left behind."""
     # Not this program's folder, which Python puts first: its modules have everyday names.
     sys.path.pop(0)
-    from sandlock import Sandbox
+    from sandlock import Sandbox  # late: found now, with the folder gone from the path
 
     policy = json.loads(policy_text)
     libc = ctypes.CDLL(None)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from openglia.problems.routing.benchmark import baselines, evaluation
 from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.evaluation import baselines, measuring
 
 HEAD = """
 from vidur.entities import Request
@@ -83,7 +83,7 @@ def tiny(tmp_path):
 def cache(tmp_path, monkeypatch):
     """An empty cache instead of the user's, on disk and in memory."""
     folder = tmp_path / "cache"
-    monkeypatch.setattr(evaluation, "CACHE", folder)
+    monkeypatch.setattr(measuring, "CACHE", folder)
     monkeypatch.setattr(baselines, "CACHE", folder)
     monkeypatch.setattr(baselines, "_measured", {})
     return folder

@@ -5,14 +5,15 @@ import json
 import pytest
 
 from openglia.errors import OpenGliaError
-from openglia.problems.routing.benchmark import baselines
-from openglia.problems.routing.benchmark.baselines import (
+from openglia.problems.routing.evaluation import baselines
+from openglia.problems.routing.evaluation.baselines import (
     measure_baselines,
     ratio_to_yardstick,
     store_path,
     stored,
 )
-from openglia.problems.routing.benchmark.evaluation import evaluate, measure
+from openglia.problems.routing.evaluation.measuring import measure
+from openglia.problems.routing.evaluation.scoring import evaluate
 from openglia.problems.routing.simulators import SIMULATORS, find
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from openglia.errors import UsageError
-from openglia.problems.routing.benchmark.comparison import cells, compare_schedulers, write
+from openglia.problems.routing.evaluation.comparison import cells, compare_schedulers, write
 
 
 def test_comparison_of_a_file_a_baseline_and_a_failure(tiny, router, tmp_path):

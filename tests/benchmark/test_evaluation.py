@@ -13,10 +13,11 @@ import pytest
 from openglia import files
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256, write_atomically
-from openglia.problems.routing.benchmark import baselines, evaluation, simulation
-from openglia.problems.routing.benchmark.evaluation import evaluate, measure
-from openglia.problems.routing.benchmark.tables import evaluation_table
 from openglia.problems.routing.benchmark.trace import HEADER
+from openglia.problems.routing.evaluation import baselines, measuring, simulation
+from openglia.problems.routing.evaluation.measuring import measure
+from openglia.problems.routing.evaluation.scoring import evaluate
+from openglia.problems.routing.evaluation.tables import evaluation_table
 from openglia.problems.routing.simulators import SIMULATORS, find
 
 ABSENT = replace(SIMULATORS["embedded"], worker="openglia.no_such_worker")
@@ -30,7 +31,6 @@ def test_score_agrees_with_the_files(tiny, router, tmp_path):
         tiny,
         output_dir=out,
         progress=lambda done, total: seen.append((done, total)),
-        resolution=1.0,
     )
     line = result.to_json()
     assert line["status"] == "ok"
@@ -47,7 +47,6 @@ def test_score_agrees_with_the_files(tiny, router, tmp_path):
     ttft = np.concatenate([table["first_token_at"] - table["arrived_at"] for table in tables])
     assert line["ttft_mean"] == pytest.approx(ttft.mean())
     assert 0 < line["kv_use_mean"] < 1
-    assert (out / "seed_0" / "replica_metrics.csv.gz").exists()
     # Three replicas stay idle, so LLQ must be better.
     assert line["ratio_to_llq"] > 1.01
     assert line["full"] is True
@@ -134,7 +133,7 @@ def test_a_trace_without_requests_is_not_the_routers_fault(tiny, router, tmp_pat
     """Such as an earlier version kept in its cache."""
     empty = tmp_path / "empty.csv"
     empty.write_text(f"{HEADER}\n")
-    monkeypatch.setattr(evaluation, "_trace", lambda *_: empty)
+    monkeypatch.setattr(measuring, "_trace", lambda *_: empty)
     with pytest.raises(OpenGliaError, match=r"benchmark tiny, seed \d: the trace .*empty.csv"):
         evaluate(router("first"), tiny, jobs=1)
 
@@ -149,7 +148,7 @@ def test_a_process_that_the_kernel_killed_for_memory_is_not_the_routers_fault(
     tiny, router, monkeypatch
 ):
     """A process that was killed is the router's failure, unless the kernel counts one more."""
-    monkeypatch.setattr(evaluation, "broken_rule", lambda *_: None)
+    monkeypatch.setattr(measuring, "broken_rule", lambda *_: None)
     path = Path(router("raises"))
     text = path.read_text().replace("raise ValueError", "os.kill(os.getpid(), 9)  #")
     path.write_text(f"import os\n{text}")
@@ -237,7 +236,7 @@ def test_scheduler_may_be_no_text(tiny, tmp_path):
 def below_a_file(tmp_path, monkeypatch):
     """A cache that not even root can write."""
     (tmp_path / "file").write_text("")
-    for module in (evaluation, baselines):
+    for module in (measuring, baselines):
         monkeypatch.setattr(module, "CACHE", tmp_path / "file" / "cache")
 
 
@@ -251,7 +250,7 @@ def refused(error):
             write_atomically(path, content)
 
         monkeypatch.setattr(files, "write_atomically", write)
-        for module in (evaluation, baselines):
+        for module in (measuring, baselines):
             monkeypatch.setattr(module, "CACHE", tmp_path / "empty")
 
     return hinder

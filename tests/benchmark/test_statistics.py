@@ -9,8 +9,8 @@ import pytest
 
 from openglia.measuring.bootstrap import bootstrap_interval
 from openglia.measuring.pairs import compare
-from openglia.problems.routing.benchmark.requests import InvalidResultError, read_requests
-from openglia.problems.routing.benchmark.statistics import summarise
+from openglia.problems.routing.evaluation.requests import InvalidResultError, read_requests
+from openglia.problems.routing.evaluation.statistics import summarise
 
 TRACE = "arrived_at,num_prefill_tokens,num_decode_tokens\n0.000000,10,3\n0.500000,20,1\n"
 

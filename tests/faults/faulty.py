@@ -19,14 +19,14 @@ from pathlib import Path
 
 import pandas as pd  # noqa: F401
 
-import openglia.problems.routing.benchmark.statistics
+import openglia.problems.routing.evaluation.statistics
 import openglia.report
 from openglia import cli, files, paths
 from openglia.discovery.experiment import Limits, Outcome
 from openglia.discovery.models import Choice
 from openglia.measuring import worker_fence
 from openglia.problems.registry import kind
-from openglia.problems.routing.benchmark import evaluation, simulation
+from openglia.problems.routing.evaluation import measuring, simulation
 from openglia.runs import conduct, finish, verification
 from openglia.runs.client import score
 from openglia.runs.options import Options
@@ -152,7 +152,7 @@ def child(order: dict) -> int:
         os.dup2(stream.fileno(), 2)
     os.setsid()
     if order.get("replay", True):
-        evaluation.simulate = replayed
+        measuring.simulate = replayed
         openglia.report.draw_plots = lambda *_, **__: []
         openglia.report.write = small_report
     plant(order.get("fault", ""))

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from openglia.errors import UsageError
+from openglia.problems.routing.benchmark import catalogue
 from openglia.problems.routing.benchmark.definition import Cluster, ReplicaScheduler
-from openglia.problems.routing.hardware import catalogue
 from openglia.problems.routing.hardware.roofline import (
     LINEAR_OPERATORS,
     max_tokens_in_batch,

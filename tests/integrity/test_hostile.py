@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from openglia.measuring import worker_fence
-from openglia.problems.routing.benchmark import evaluation
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.evaluation import measuring
 
 HEAD = """\
 import math
@@ -41,7 +41,7 @@ def router(schedule=PLACE_ALL, *, more="", top=""):
 def outcome(tmp_path, benchmark, source):
     path = tmp_path / "router.py"
     path.write_bytes(source if isinstance(source, bytes) else source.encode())
-    line = evaluation.measure(str(path), benchmark, seeds=(0,), jobs=1).to_json()
+    line = measuring.measure(str(path), benchmark, seeds=(0,), jobs=1).to_json()
     assert "\n" not in line.get("reason", "")
     assert len(line.get("detail", "").splitlines()) <= 20
     return line
@@ -293,7 +293,7 @@ def test_output_is_kept_up_to_a_limit(tmp_path, benchmark):
     path = tmp_path / "router.py"
     path.write_text(router("print('x' * 10_000)\n" + PLACE_ALL))
     results = tmp_path / "results"
-    line = evaluation.measure(str(path), benchmark, seeds=(0,), jobs=1, output_dir=results)
+    line = measuring.measure(str(path), benchmark, seeds=(0,), jobs=1, output_dir=results)
     assert line.ok, line
     assert (results / "router.log").stat().st_size == 64 * 1024
 
@@ -357,8 +357,8 @@ UNCHECKED = {
 @pytest.mark.parametrize("name", UNCHECKED)
 def test_a_hostile_router_that_slipped_through_the_rules(name, tmp_path, benchmark, monkeypatch):
     source, rule, part = UNCHECKED[name]
-    assert evaluation.broken_rule(source.encode(), name) is not None
-    monkeypatch.setattr(evaluation, "broken_rule", lambda source, name: None)
+    assert measuring.broken_rule(source.encode(), name) is not None
+    monkeypatch.setattr(measuring, "broken_rule", lambda source, name: None)
     line = outcome(tmp_path, benchmark, source)
     assert line["status"] == "failed", line
     assert (line["rule"], part in line["reason"]) == (rule, True), line
@@ -378,11 +378,11 @@ def test_what_a_router_changes_of_its_views_changes_no_result(tmp_path, benchmar
         "    s._max_micro_batch_size = 10**6\n"
         "return [(r._id % 4, r) for r in queue]"
     )
-    monkeypatch.setattr(evaluation, "broken_rule", lambda source, name: None)
+    monkeypatch.setattr(measuring, "broken_rule", lambda source, name: None)
     scores = []
     for source in (honest, meddling):
         (tmp_path / "router.py").write_text(source)
-        done = evaluation.measure(str(tmp_path / "router.py"), benchmark, seeds=(0,), jobs=1)
+        done = measuring.measure(str(tmp_path / "router.py"), benchmark, seeds=(0,), jobs=1)
         assert done.ok, done.failure
         scores.append(done.to_json()["mean_response_time"])
     assert scores[0] == scores[1]

@@ -15,9 +15,9 @@ import pytest
 from openglia import paths
 from openglia.measuring import worker_fence
 from openglia.measuring.processes import worker_environment
-from openglia.problems.routing.benchmark import evaluation
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.evaluation import measuring
 from openglia.problems.routing.simulators import SIMULATORS
 from openglia.sandbox import fence
 
@@ -59,14 +59,14 @@ LIMITS = Limits(simulation_seconds=20.0, memory_mb=512, router_call_mean_ms=50.0
 @pytest.fixture
 def attempt(tmp_path, monkeypatch, rung):
     """Score a router that tries something; what it said."""
-    monkeypatch.setattr(evaluation, "broken_rule", lambda source, name: None)
+    monkeypatch.setattr(measuring, "broken_rule", lambda source, name: None)
     benchmark = replace(load_benchmark("smoke"), name="fence", duration=2.0, limits=LIMITS)
 
     def score(code: str) -> str:
         path = tmp_path / "router.py"
         path.write_text(ROUTER.format(attempt=textwrap.indent(textwrap.dedent(code), "    ")))
         results = tmp_path / "results"
-        done = evaluation.measure(str(path), benchmark, seeds=(0,), jobs=1, output_dir=results)
+        done = measuring.measure(str(path), benchmark, seeds=(0,), jobs=1, output_dir=results)
         assert done.ok, done.failure
         return (results / "router.log").read_text()
 

@@ -105,8 +105,8 @@ def test_what_got_worse_is_named():
 
 
 def test_every_figure_is_one_that_evaluations_have():
-    from openglia.problems.routing.benchmark.evaluation import evaluate
     from openglia.problems.routing.benchmark.loading import load_benchmark
+    from openglia.problems.routing.evaluation.scoring import evaluate
 
     evaluation = evaluate("builtin:llq", load_benchmark("smoke"), seeds=[0, 1])
     assert {figure.name for figure in PRESENTATION.figures} == set(evaluation.statistics.by_seed)

@@ -12,7 +12,7 @@ import pytest
 
 from openglia import files, interrupts
 from openglia.measuring import processes
-from openglia.problems.routing.benchmark import simulation
+from openglia.problems.routing.evaluation import simulation
 from openglia.sandbox import bubblewrap
 
 ROOT = Path(__file__).resolve().parents[2]

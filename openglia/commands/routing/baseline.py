@@ -6,6 +6,10 @@ import json
 from openglia.commands.progress import ProgressLine
 from openglia.commands.routing.evaluate import add_measuring_options
 from openglia.commands.score import FAILED
+from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.evaluation.baselines import YARDSTICK, measure_baselines
+from openglia.problems.routing.evaluation.tables import comparison_table
+from openglia.tables import aligned
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +19,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     seeds = arguments.seeds
-
-    from openglia.problems.routing.benchmark.baselines import YARDSTICK, measure_baselines
-    from openglia.problems.routing.benchmark.loading import load_benchmark
-    from openglia.problems.routing.benchmark.tables import comparison_table
-    from openglia.tables import aligned
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
     progress = ProgressLine()

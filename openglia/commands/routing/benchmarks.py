@@ -4,19 +4,19 @@ import argparse
 import json
 import sys
 
+from openglia.errors import OpenGliaError
+from openglia.paths import BENCHMARKS
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.benchmark.loading import available, load_benchmark
+from openglia.problems.routing.seeds import format_seeds
+from openglia.tables import aligned
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON line instead")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from openglia.errors import OpenGliaError
-    from openglia.paths import BENCHMARKS
-    from openglia.problems.routing.benchmark.definition import Benchmark
-    from openglia.problems.routing.benchmark.loading import available, load_benchmark
-    from openglia.problems.routing.seeds import format_seeds
-    from openglia.tables import aligned
-
     found: list[Benchmark] = []
     wrong = 0
     for name in available():

@@ -9,6 +9,9 @@ from openglia.commands.progress import ProgressLine
 from openglia.commands.routing.evaluate import add_measuring_options
 from openglia.commands.score import FAILED
 from openglia.files import folder_for_output
+from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.evaluation.comparison import cells, compare_schedulers, write
+from openglia.tables import aligned
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +35,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     seeds = arguments.seeds
-
-    from openglia.problems.routing.benchmark.comparison import cells, compare_schedulers, write
-    from openglia.problems.routing.benchmark.loading import load_benchmark
-    from openglia.tables import aligned
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
     output = folder_for_output(arguments.output)  # before hours are spent

@@ -13,7 +13,7 @@ from openglia.commands.progress import ProgressLine
 from openglia.commands.score import FAILED as FAILED
 from openglia.commands.score import hand_over, told
 from openglia.paths import WORKING_SCHEDULER
-from openglia.problems.routing.benchmark.tables import evaluation_table
+from openglia.problems.routing.evaluation.tables import evaluation_table
 from openglia.problems.routing.seeds import parse_seeds
 from openglia.quantities import at_least_one, seconds
 from openglia.runs.client import VARIABLE
@@ -80,8 +80,8 @@ def _score_here(arguments: argparse.Namespace) -> Answer:
     # Late: an agent's command, which only asks the harness, starts without all this.
     from dataclasses import replace
 
-    from openglia.problems.routing.benchmark.evaluation import evaluate
     from openglia.problems.routing.benchmark.loading import load_benchmark
+    from openglia.problems.routing.evaluation.scoring import evaluate
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
     if arguments.duration is not None:

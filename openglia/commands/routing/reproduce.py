@@ -1,6 +1,10 @@
 """``openglia reproduce``: measure the reference routers and write RESULTS.md."""
 
 import argparse
+import time
+
+from openglia.files import write_atomically
+from openglia.problems.routing.reference import reproduce
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -13,11 +17,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import time
-
-    from openglia.files import write_atomically
-    from openglia.problems.routing.reference import reproduce
-
     begun = time.monotonic()
     table = reproduce.measure(arguments.simulator, say=print)
     text = reproduce.render(table, time.monotonic() - begun)

@@ -2,13 +2,11 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
 
 from openglia import bootstrap, paths
 from openglia.errors import OpenGliaError
-
-if TYPE_CHECKING:
-    from openglia.problems.routing.vidur.installation import Item
+from openglia.problems.routing.vidur import provision
+from openglia.problems.routing.vidur.installation import Item
 
 WITHOUT_VIDUR = """
   ┌─ Vidur is NOT installed ─────────────────────────────────────────────────────────────────┐
@@ -42,16 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(simulator: str) -> int:
-    from openglia.problems.routing.vidur import provision
-
     listed = provision.items(vidur_wanted=simulator == "vidur")
     _print_items(listed)
     return 0 if all(item.ok for item in listed) else 1
 
 
 def _install(simulator: str) -> int:
-    from openglia.problems.routing.vidur import provision
-
     reason = "It was not asked for (--simulator embedded)."
     if simulator != "embedded":
         try:
@@ -80,7 +74,7 @@ def _tell(line: str) -> None:
     print(line, flush=True)
 
 
-def _print_items(listed: "list[Item]") -> None:
+def _print_items(listed: list[Item]) -> None:
     width = max(len(item.name) for item in listed)
     for item in listed:
         print(f"  {'ok' if item.ok else '--'}  {item.name:<{width}}  {item.note}")

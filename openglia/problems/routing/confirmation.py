@@ -8,7 +8,7 @@ from typing import Any
 from openglia.errors import OpenGliaError
 from openglia.problems.problem import Say
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.evaluation import evaluate
+from openglia.problems.routing.evaluation.scoring import evaluate
 
 VIDUR_SEEDS = 2  # held-out seeds repeated on Vidur: it takes about 40 s for one of the paper's
 

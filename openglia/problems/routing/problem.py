@@ -11,10 +11,11 @@ from openglia.files import read_handed_over
 from openglia.presenting.score import Case, Line
 from openglia.problems.problem import Check, Look, Problem, Progress, Say
 from openglia.problems.routing import asking, confirmation, scored_on, working_copy
-from openglia.problems.routing.benchmark.baselines import measure_baseline
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.evaluation import Evaluation, evaluate
-from openglia.problems.routing.benchmark.tables import evaluation_table
+from openglia.problems.routing.evaluation.baselines import measure_baseline
+from openglia.problems.routing.evaluation.measuring import Evaluation
+from openglia.problems.routing.evaluation.scoring import evaluate
+from openglia.problems.routing.evaluation.tables import evaluation_table
 from openglia.problems.routing.family.task import TASK
 from openglia.problems.routing.presentation import PRESENTATION
 from openglia.problems.routing.simulators import Simulator
@@ -92,7 +93,7 @@ class Routing(Problem):
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
     ) -> Line:
-        """See ``benchmark.evaluation.evaluate``."""
+        """See ``evaluation.scoring.evaluate``."""
         evaluation = evaluate(
             str(candidate),
             self._narrowed(look),

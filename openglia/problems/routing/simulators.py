@@ -1,6 +1,7 @@
 """The simulators that can score a router, behind one interface.
 
-Nothing of a simulator is imported here: its workers alone run it.
+Nothing of a simulator is imported here: its workers alone run it. Imports inside functions are
+late: who scores on the embedded simulator needs nothing of Vidur.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ class Simulator:
     """What the harness has to know of a simulator."""
 
     name: str  # in options, results and the names of files
-    worker: str  # the module that simulates a job's seeds (``benchmark/simulation.py``)
+    worker: str  # the module that simulates a job's seeds (``evaluation/simulation.py``)
     sources: tuple[Path, ...]  # modules and packages of ours that its workers import
     reads: Callable[[Cluster], Iterator[Path]]  # what else its workers read
     seconds: Callable[[Limits], float]  # wall time that a seed may take

@@ -11,8 +11,11 @@ from openglia.sandbox.layout import Workplace
 _PACKAGE = (
     "__init__.py",
     "benchmark/__init__.py",
+    "benchmark/catalogue.py",
+    "benchmark/catalogue.yaml",
     "benchmark/definition.py",
-    "benchmark/tables.py",
+    "evaluation/__init__.py",
+    "evaluation/tables.py",
     "hardware",
     "seeds.py",
     "simulator",

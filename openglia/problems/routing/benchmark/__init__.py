@@ -1,1 +1,1 @@
-"""What a router is measured on: benchmarks, workloads, evaluations, statistics."""
+"""What a router is scored on: a cluster, a workload and its traces, seeds and limits."""

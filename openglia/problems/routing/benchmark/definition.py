@@ -30,7 +30,7 @@ class Cluster:
     """Equal replicas of one model on one GPU each (TP = PP = 1)."""
 
     replicas: int
-    gpu: str  # a name in openglia/problems/routing/hardware/catalogue.yaml
+    gpu: str  # a name in openglia/problems/routing/benchmark/catalogue.yaml
     model: str  # likewise
     max_tokens: int  # context limit: prompt plus output, in tokens
     replica_scheduler: ReplicaScheduler

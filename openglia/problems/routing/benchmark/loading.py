@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from openglia.errors import UsageError, shown
 from openglia.paths import BENCHMARKS
+from openglia.problems.routing.benchmark.catalogue import gpu, model
 from openglia.problems.routing.benchmark.definition import (
     BASELINES,
     Benchmark,
@@ -19,7 +20,6 @@ from openglia.problems.routing.benchmark.length_copies import adopt
 from openglia.problems.routing.benchmark.schema import Section, Variants, read_mapping
 from openglia.problems.routing.benchmark.workload_schema import VARIANTS as WORKLOAD_VARIANTS
 from openglia.problems.routing.benchmark.workload_schema import read_workload
-from openglia.problems.routing.hardware.catalogue import gpu, model
 from openglia.problems.routing.seeds import parse_seeds
 
 _VARIANTS: Variants = {
@@ -71,7 +71,7 @@ def resolved(definition: Mapping[str, Any], origin: Path) -> Benchmark:
 
 def to_yaml(benchmark: Benchmark) -> str:
     """A file that ``load_benchmark`` reads as this benchmark, whatever the file is called."""
-    import yaml
+    import yaml  # late: only a run that begins writes one
 
     return yaml.safe_dump(
         _spelled(asdict(benchmark)), sort_keys=False, allow_unicode=True, default_flow_style=None

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from openglia.files import canonical_json, sha256
+from openglia.problems.routing.benchmark import catalogue
+from openglia.problems.routing.benchmark.catalogue import Gpu, Model
 from openglia.problems.routing.benchmark.definition import Cluster
-from openglia.problems.routing.hardware import catalogue
-from openglia.problems.routing.hardware.catalogue import Gpu, Model
 
 BYTES = 2  # per element: fp16
 

@@ -13,7 +13,7 @@ from openglia.presenting.objective import Objective
 from openglia.presenting.presentation import Figure, Group, Presentation, RunData
 from openglia.presenting.score import Case, Line
 from openglia.presenting.tolerant import at, interval, items, mapping, number, text
-from openglia.problems.routing.benchmark.tables import comparison_table
+from openglia.problems.routing.evaluation.tables import comparison_table
 from openglia.problems.routing.presentation.keys import KEYS
 from openglia.problems.routing.scored_on import argument
 from openglia.problems.routing.seeds import format_seeds

@@ -12,13 +12,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_json
 from openglia.presenting.presentation import RunData
 from openglia.presenting.score import Case
 from openglia.presenting.tolerant import at, text
-from openglia.problems.routing.benchmark import evaluation
 from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.evaluation import measuring
 from openglia.problems.routing.presentation.keys import KEYS
 from openglia.problems.routing.scored_on import restore
 
@@ -101,7 +104,7 @@ def _benchmark(run: RunData) -> Benchmark:
 
 def _simulate(scheduler: str, benchmark: Benchmark, seed: int, folder: Path) -> dict[str, Any]:
     try:
-        outcome = evaluation.measure(
+        outcome = measuring.measure(
             scheduler,
             benchmark,
             seeds=(seed,),
@@ -125,9 +128,6 @@ def _simulate(scheduler: str, benchmark: Benchmark, seed: int, folder: Path) -> 
 
 def requests(path: Path) -> dict[str, Any]:
     """Number, mean and quantiles of the response times in a request_metrics.csv, in seconds."""
-    import numpy as np
-    import pandas as pd
-
     times = pd.read_csv(path, usecols=["request_e2e_time"])["request_e2e_time"].to_numpy()
     shares = np.linspace(0, 1, QUANTILES + 1)
     return {
@@ -139,8 +139,6 @@ def requests(path: Path) -> dict[str, Any]:
 
 def series(path: Path, replica_scheduler: Mapping[str, Any]) -> dict[str, list[float]]:
     """Use of KV-cache blocks and lengths of the queues over time, from a replica_metrics.csv.gz."""
-    import pandas as pd
-
     rows = pd.read_csv(path)
 
     def over_time(column: str) -> pd.DataFrame:

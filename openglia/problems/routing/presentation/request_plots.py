@@ -1,4 +1,7 @@
-"""The plots of one seed simulated again: distribution of response times, KV cache and queues."""
+"""The plots of one seed simulated again: distribution of response times, KV cache and queues.
+
+Imports inside functions are late: matplotlib takes a second to load.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

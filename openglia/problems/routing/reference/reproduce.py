@@ -14,8 +14,8 @@ from openglia.errors import OpenGliaError
 from openglia.measuring.bootstrap import bootstrap_interval
 from openglia.paths import BENCHMARKS
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.evaluation import evaluate
 from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.evaluation.scoring import evaluate
 from openglia.problems.routing.reference import clairvoyant
 
 RESULTS = BENCHMARKS / "RESULTS.md"

@@ -3,7 +3,8 @@
 Batches in which requests do nothing but decode, most of all, cost constant time: all decoding
 requests advance by one token per batch, so one counter, ``steps``, moves instead of each request.
 ``Replica.look_ahead`` says how far such batches can follow each other without a closer look; the
-event loop then steps through them by itself.
+event loop then steps through them by itself. More than 300 lines, as it is one state and its
+hottest loops.
 """
 
 from abc import ABC, abstractmethod

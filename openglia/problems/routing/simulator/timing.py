@@ -11,8 +11,9 @@ from operator import add
 from typing import Protocol, Self
 
 from openglia.errors import OpenGliaError
+from openglia.problems.routing.benchmark import catalogue
 from openglia.problems.routing.benchmark.definition import Cluster
-from openglia.problems.routing.hardware import catalogue, roofline, tables
+from openglia.problems.routing.hardware import roofline, tables
 
 KV_GRANULARITY = roofline.KV_GRANULARITY
 TOKEN_GRANULARITY = 8  # the linear operators are looked up at the next multiple of it

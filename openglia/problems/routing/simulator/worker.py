@@ -1,7 +1,7 @@
 """Simulates seeds of one scheduler: ``python -P -m (this module) JOB.json``.
 
 Each seed runs in a forked child, so that no state of a router leaks from seed to seed. The job and
-the files written are described in ``benchmark/simulation.py``, which starts this. Exit
+the files written are described in ``evaluation/simulation.py``, which starts this. Exit
 status: 0; 3 when the router failed, with ``failure.json``; 1 when something else is wrong, which is
 said in a last line of JSON on standard output: a pipe takes it when the disk is full.
 """
@@ -29,13 +29,13 @@ from openglia.problems.routing.simulator.clock import SLACK, Clock, over_limit, 
 from openglia.problems.routing.simulator.engine import simulate
 from openglia.problems.routing.simulator.failures import DETAIL_LINES, RouterFailureError
 from openglia.problems.routing.simulator.loading import resolve, vidur_modules
+from openglia.problems.routing.simulator.log import Log
 from openglia.problems.routing.simulator.timing import ExecutionTimes
 
 FAILED = 3  # exit status
 HARNESS = "harness"  # in the place of a rule: the router is not to blame
 SAID = 4096  # characters of a failure's texts
 GARBAGE = 100_000  # new objects between two looks for cycles: the engine makes none
-LOG_BYTES = 64 << 10  # of a router's output
 
 
 def main(job_file: str) -> int:
@@ -82,26 +82,13 @@ def _load_numpy(scheduler: str) -> None:
     """Load NumPy ahead of the simulations if the router's file names it; the engine has no use."""
     router = Path(scheduler)
     if router.is_file() and b"numpy" in router.read_bytes():
-        import numpy.random  # noqa: F401
+        import numpy.random  # noqa: F401 - late, as few routers need it
 
 
 def cluster_of(values: dict[str, Any]) -> Cluster:
     """The cluster of a job, from what ``dataclasses.asdict`` made of it."""
     scheduler = ReplicaScheduler(**values["replica_scheduler"])
     return Cluster(**{**values, "replica_scheduler": scheduler})
-
-
-class Log:
-    """The router's output of all seeds, up to ``LOG_BYTES``; the rest is read and dropped."""
-
-    def __init__(self, path: Path) -> None:
-        self._stream = path.open("wb", buffering=0)
-        self._room = LOG_BYTES
-
-    def write(self, data: bytes) -> None:
-        """Append ``data`` as far as there is room."""
-        self._stream.write(data[: self._room])
-        self._room -= min(len(data), self._room)
 
 
 def _run_seed(

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from openglia.errors import UsageError
+from openglia.problems.routing.benchmark import catalogue
 from openglia.problems.routing.benchmark.definition import Cluster
-from openglia.problems.routing.hardware import catalogue
 from openglia.problems.routing.hardware.roofline import (
     GRID_POINT,
     KV_GRANULARITY,

@@ -9,12 +9,13 @@ import os
 import shutil
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
-from openglia.problems.routing.vidur import checkout
+from openglia.problems.routing.vidur import checkout, tree
 from openglia.problems.routing.vidur.checkout import Source
 
 SCRIPTS = ("run_all.sh", "run_baseline.sh")
@@ -41,8 +42,6 @@ def checked_out() -> bool:
 
 def dependencies_missing() -> list[str]:
     """Modules that the pinned Vidur imports and this Python lacks."""
-    from importlib.util import find_spec
-
     wanted = ("sklearn", "wandb", "ddsketch", "plotly_express", "fasteners")
     return [name for name in wanted if find_spec(name) is None]
 
@@ -86,8 +85,6 @@ def _restore(folder: Path, commit: str) -> list[str]:
 
 def install_files() -> list[str]:
     """Copy overrides, the stub (only where there is no working scheduler), and the scripts."""
-    from openglia.problems.routing.vidur import tree
-
     done = []
     if (paths.VIDUR / ".git").exists():
         tree.apply_overrides(paths.VIDUR / checkout.PACKAGE)
@@ -109,8 +106,6 @@ def reset_working_scheduler() -> None:
 
 def items(*, vidur_wanted: bool) -> list[Item]:
     """What is in place in ``environment/vidur``, for ``setup.sh --check``; changes nothing."""
-    from openglia.problems.routing.vidur import tree
-
     commit = Source.from_environment().commit
     found = checkout.state(paths.VIDUR, commit)
     listed = []

@@ -13,8 +13,8 @@ import pandas as pd
 
 from openglia import paths
 from openglia.errors import OpenGliaError
+from openglia.problems.routing.benchmark import catalogue
 from openglia.problems.routing.benchmark.definition import Cluster
-from openglia.problems.routing.hardware import catalogue
 from openglia.problems.routing.hardware.roofline import (
     KV_GRANULARITY,
     max_tokens_in_batch,

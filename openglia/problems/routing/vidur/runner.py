@@ -1,7 +1,8 @@
 """One simulation by Vidur: ``python -P -m openglia.problems.routing.vidur.runner JOB.json``.
 
 Does what Vidur's main does with the arguments in the job, then writes what the harness wants to
-know. Vidur writes its own files at exit; after a failure the process leaves before it can.
+know. Vidur writes its own files at exit; after a failure the process leaves before it can. Imports
+inside functions are of Vidur, which is on the path of this process alone.
 """
 
 import json

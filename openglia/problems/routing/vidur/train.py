@@ -1,7 +1,8 @@
 """Trains Vidur's predictors in the current folder: ``python -P -m (this module) SEED ...``.
 
 Runs in a process of its own, with a pristine Vidur on its path. What follows the seed are the
-options of Vidur's command line. Prints a line for each trained or predicted operator.
+options of Vidur's command line. Prints a line for each trained or predicted operator. Imports
+inside functions are of Vidur and what it brings, which are there in this process alone.
 """
 
 import copy

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from openglia.measuring.bootstrap import bootstrap_interval
-from openglia.problems.routing.benchmark.requests import Requests
+from openglia.problems.routing.evaluation.requests import Requests
 
 # What a router must not make worse unnoticed, besides the mean response time.
 HEADLINES = (

@@ -10,10 +10,11 @@ from typing import Any
 from openglia.errors import UsageError
 from openglia.files import write_atomically, write_json
 from openglia.measuring.pairs import compare
-from openglia.problems.routing.benchmark.baselines import YARDSTICK
 from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
-from openglia.problems.routing.benchmark.evaluation import BUILTIN, Evaluation, evaluate
-from openglia.problems.routing.benchmark.tables import comparison_table
+from openglia.problems.routing.evaluation.baselines import YARDSTICK
+from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation
+from openglia.problems.routing.evaluation.scoring import evaluate
+from openglia.problems.routing.evaluation.tables import comparison_table
 from openglia.tables import markdown
 
 Progress = Callable[[str, int, int], None]  # scheduler, seeds done, seeds in all

@@ -15,7 +15,7 @@ from openglia.errors import OpenGliaError
 from openglia.files import sha256, sparing, write_json
 from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.evaluation import BUILTIN, Evaluation, measure
+from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation, measure
 from openglia.problems.routing.simulators import Simulator
 
 YARDSTICK = "llq"

@@ -1,4 +1,7 @@
-"""Scoring a scheduler on a benchmark. Figures are made in ``statistics``, imported late."""
+"""Measuring a scheduler on a benchmark.
+
+Imports inside functions are late ones: what makes the figures loads while the simulations run.
+"""
 
 import json
 import shutil
@@ -16,11 +19,11 @@ from openglia.errors import OpenGliaError, UsageError
 from openglia.files import folder_for_output, is_sealed, sha256, sparing
 from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
-from openglia.problems.routing.benchmark.simulation import Failure, Progress, Simulations, simulate
+from openglia.problems.routing.evaluation.simulation import Failure, Progress, Simulations, simulate
 from openglia.problems.routing.simulators import Simulator, find
 
 if TYPE_CHECKING:
-    from openglia.problems.routing.benchmark.statistics import Statistics
+    from openglia.problems.routing.evaluation.statistics import Statistics
 
 BUILTIN = "builtin:"
 
@@ -77,7 +80,7 @@ class Evaluation:
         return head | figures | tail
 
 
-def evaluate(
+def measure(
     scheduler: str,
     benchmark: Benchmark,
     *,
@@ -89,7 +92,7 @@ def evaluate(
     resolution: float | None = None,
     cancelled: threading.Event | None = None,
 ) -> Evaluation:
-    """Score a scheduler, with its ratio to LLQ on the same seeds, simulator and execution times.
+    """Simulate a scheduler and make the figures, without a comparison to LLQ.
 
     Args:
         scheduler: path of a file with ``class AIGlobalScheduler``, or ``builtin:`` and one of
@@ -107,45 +110,6 @@ def evaluate(
         UsageError: no such scheduler, no seeds.
         OpenGliaError: the simulator is not installed, or a file of the benchmark is missing.
     """
-    from openglia.problems.routing.benchmark import baselines
-
-    evaluation = measure(
-        scheduler,
-        benchmark,
-        seeds=seeds,
-        simulator=simulator,
-        output_dir=output_dir,
-        jobs=jobs,
-        progress=progress,
-        resolution=resolution,
-        cancelled=cancelled,
-    )
-    if evaluation.statistics is None:
-        return evaluation
-    if scheduler == f"{BUILTIN}{baselines.YARDSTICK}":
-        return replace(evaluation, ratio_to_llq=1.0)
-    begun = time.monotonic()
-    try:
-        ratio = baselines.ratio_to_yardstick(evaluation, benchmark, jobs=jobs)
-    except OpenGliaError as error:
-        return replace(evaluation, ratio_note=str(error))
-    seconds = evaluation.wall_seconds + time.monotonic() - begun
-    return replace(evaluation, ratio_to_llq=ratio, wall_seconds=seconds)
-
-
-def measure(
-    scheduler: str,
-    benchmark: Benchmark,
-    *,
-    seeds: Sequence[int] | None = None,
-    simulator: str | Simulator = "auto",
-    output_dir: Path | None = None,
-    jobs: int | None = None,
-    progress: Progress | None = None,
-    resolution: float | None = None,
-    cancelled: threading.Event | None = None,
-) -> Evaluation:
-    """``evaluate`` without the comparison to LLQ."""
     begun = time.monotonic()
     chosen = tuple(benchmark.seeds if seeds is None else seeds)
     if not chosen:
@@ -266,9 +230,9 @@ def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
 
 def _prepare_figures(work: Simulations) -> None:
     """Load what the figures are made with and of while the simulations run."""
-    import openglia.problems.routing.benchmark.statistics  # noqa: F401
+    import openglia.problems.routing.evaluation.statistics  # noqa: F401
     from openglia.measuring import bootstrap
-    from openglia.problems.routing.benchmark.requests import expected_trace
+    from openglia.problems.routing.evaluation.requests import expected_trace
 
     bootstrap.load()
     with suppress(OpenGliaError):  # a worker says it with more context
@@ -277,8 +241,12 @@ def _prepare_figures(work: Simulations) -> None:
 
 
 def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
-    from openglia.problems.routing.benchmark.requests import InvalidResultError, Requests, read_seed
-    from openglia.problems.routing.benchmark.statistics import summarise
+    from openglia.problems.routing.evaluation.requests import (
+        InvalidResultError,
+        Requests,
+        read_seed,
+    )
+    from openglia.problems.routing.evaluation.statistics import summarise
 
     requests: list[Requests] = []
     summaries: list[dict[str, Any]] = []

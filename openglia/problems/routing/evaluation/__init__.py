@@ -1,0 +1,1 @@
+"""Scoring a router on a benchmark: simulations, figures, baselines, comparisons, tables."""

@@ -1,0 +1,49 @@
+"""Scoring a scheduler: measured, and set in relation to LLQ."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from openglia.errors import OpenGliaError
+from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.evaluation.baselines import YARDSTICK, ratio_to_yardstick
+from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation, measure
+from openglia.problems.routing.evaluation.simulation import Progress
+from openglia.problems.routing.simulators import Simulator
+
+
+def evaluate(
+    scheduler: str,
+    benchmark: Benchmark,
+    *,
+    seeds: Sequence[int] | None = None,
+    simulator: str | Simulator = "auto",
+    output_dir: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    cancelled: threading.Event | None = None,
+) -> Evaluation:
+    """``measure`` with the ratio to LLQ on the same seeds, simulator and execution times."""
+    evaluation = measure(
+        scheduler,
+        benchmark,
+        seeds=seeds,
+        simulator=simulator,
+        output_dir=output_dir,
+        jobs=jobs,
+        progress=progress,
+        cancelled=cancelled,
+    )
+    if evaluation.statistics is None:
+        return evaluation
+    if scheduler == f"{BUILTIN}{YARDSTICK}":
+        return replace(evaluation, ratio_to_llq=1.0)
+    begun = time.monotonic()
+    try:
+        ratio = ratio_to_yardstick(evaluation, benchmark, jobs=jobs)
+    except OpenGliaError as error:
+        return replace(evaluation, ratio_note=str(error))
+    seconds = evaluation.wall_seconds + time.monotonic() - begun
+    return replace(evaluation, ratio_to_llq=ratio, wall_seconds=seconds)
