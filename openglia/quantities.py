@@ -35,6 +35,18 @@ def seconds(text: str) -> float:
     return float(value)
 
 
+def dollars(text: str) -> float:
+    """A positive amount of US dollars.
+
+    Raises:
+        UsageError: it is not one; says what is.
+    """
+    value = _scaled(text, {"": 1, "usd": 1})
+    if value is None or value <= 0:
+        raise UsageError(f"{shown(text)} is not an amount above 0: give US dollars, such as 2.50")
+    return float(value)
+
+
 def count(text: str, *, least: int = 0) -> int:
     """A whole number that is not below ``least``.
 

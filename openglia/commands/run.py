@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openglia.quantities import count, or_none, seconds
+from openglia.quantities import count, dollars, or_none, seconds
 
 if TYPE_CHECKING:
     from openglia.runs.options import Options
@@ -37,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("--max-evaluations", or_none(count), "N", "budget of scoring, or none (default: 200)"),
         ("--time-limit", or_none(seconds), "TIME", "of discovery: 90, 15m, 2h, none (default: 4h)"),
         ("--max-tokens", or_none(count), "N", "of both agents: 500k, 2M, none (default: 5M)"),
+        ("--max-cost", or_none(dollars), "USD", "of both agents, at list prices (default: none)"),
     ]
     for option, read, metavar, said in limits:
         # Absent if it is not named: None is a value, no limit.
@@ -86,7 +87,7 @@ def options(arguments: argparse.Namespace) -> "Options":
     named = {
         name: value
         for name, value in vars(arguments).items()
-        if name in ("max_refinements", "max_evaluations", "time_limit", "max_tokens")
+        if name in ("max_refinements", "max_evaluations", "time_limit", "max_tokens", "max_cost")
     }
     if arguments.resume is not None:
         return _resumed(arguments, named)

@@ -35,6 +35,7 @@ class Limits:
     max_evaluations: int | None = 200  # counted by ``Record.evaluations_used``
     time_limit: float | None = 4 * 3600.0  # seconds of wall time of the loop
     max_tokens: int | None = 5_000_000  # input and output of both agents together
+    max_cost: float | None = None  # US$ of both agents' calls, as far as their price is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +45,19 @@ class Used:
     tokens: int = 0
     seconds: float = 0.0
     rounds: int = 0  # accounts given; all but the first are refinements
+    usd: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """Tokens that one agent used, as its provider counts them."""
+    """Tokens that one agent used, as its provider counts them, and what they cost."""
 
     calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0  # of the input, read from the provider's cache
+    usd: float = 0.0  # at list prices, of the calls whose price is known
+    priced_calls: int = 0  # how many these are; 0 in runs of early versions
 
     @property
     def total(self) -> int:

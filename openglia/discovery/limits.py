@@ -38,6 +38,11 @@ class Budget:
         return self.used.tokens + sum(usage.total for usage in self._usage().values())
 
     @property
+    def usd_used(self) -> float:
+        """US$ of all agents' calls, since the run's first start."""
+        return self.used.usd + sum(usage.usd for usage in self._usage().values())
+
+    @property
     def evaluations_exhausted(self) -> bool:
         """Whether no evaluation is left."""
         limit = self.limits.max_evaluations
@@ -52,6 +57,9 @@ class Budget:
         limit = self.limits.max_tokens
         if limit is not None and self.tokens_used >= limit:
             raise LimitReached(f"the token limit is reached ({self.tokens_used} of {limit})")
+        most = self.limits.max_cost
+        if most is not None and (usd := self.usd_used) >= most:
+            raise LimitReached(f"the cost limit is reached (US$ {usd:.4g} of {most:g})")
         if by_researcher and self.evaluations_exhausted:
             if self._closing_calls >= CLOSING_CALLS:
                 raise LimitReached(self.evaluations_reason())
@@ -110,6 +118,11 @@ def left(limits: Limits, used: Used, evaluations: int) -> str:
             part("evaluations", limits.max_evaluations, evaluations, "{:,}".format),
             part("refinements", limits.max_refinements, refinements, "{:,}".format),
             part("tokens", limits.max_tokens, used.tokens, "{:,}".format),
+            *(
+                (part("cost", limits.max_cost, used.usd, "US$ {:.2f}".format),)
+                if limits.max_cost is not None
+                else ()
+            ),
             part("time", limits.time_limit, used.seconds, _clock),
         )
     )

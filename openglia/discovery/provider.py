@@ -16,7 +16,7 @@ from fast_agent.core.logging.logger import get_logger
 from fast_agent.llm.provider_types import Provider
 from fast_agent.types import RequestParams
 
-from openglia.discovery import offline
+from openglia.discovery import cost, offline
 from openglia.discovery.experiment import Experiment, Patience, Usage
 from openglia.discovery.models import CONFIGURATION_FILES, OFFLINE, SECRETS_FILES, read_settings
 from openglia.discovery.prompts import prompt
@@ -269,14 +269,17 @@ def _watched(make: Callable[[], Any], sdk_retries: int | None) -> Callable[[], A
 
 
 def usage(agent: Any) -> Usage:
-    """Tokens that the agent used so far."""
+    """Tokens that the agent used so far, and what they cost."""
     accumulator = agent.usage_accumulator
     turns = accumulator.turns if accumulator is not None else []
+    prices = [usd for turn in turns if (usd := cost.price(turn)) is not None]
     return Usage(
         calls=len(turns),
         input_tokens=sum(_input_tokens(turn.prompt) for turn in turns),
         output_tokens=sum(turn.completion.total or 0 for turn in turns),
         cached_tokens=sum(turn.prompt.cache_read or 0 for turn in turns),
+        usd=round(sum(prices), 6),
+        priced_calls=len(prices),
     )
 
 

@@ -114,6 +114,11 @@ class Session:
             used.calls and not used.total for used in usage.values()
         ):
             self.warnings.append("the provider reports no token counts, so they are not limited")
+        unknown = sum(used.calls - used.priced_calls for used in usage.values())
+        if self._experiment.limits.max_cost is not None and unknown:
+            self.warnings.append(
+                f"the price of {unknown} calls is not known, so --max-cost does not limit them"
+            )
         self._trace.note("discovery ended", status=status, reason=reason, rounds=self.rounds)
 
     def _gave(self, account: str) -> None:

@@ -62,6 +62,13 @@ def count(value: float | None) -> str:
     return DASH if value is None else f"{round(value):,}".replace(",", "\u2009")
 
 
+def dollars(value: float | None) -> str:
+    """An amount of money, small ones to two digits: US$ 1.23, US$ 0.0042."""
+    if value is None:
+        return DASH
+    return f"US$ {value:,.2f}" if value >= 0.1 or value == 0 else f"US$ {value:.2g}"
+
+
 def first_upper(words: str) -> str:
     """The words at the beginning of a sentence."""
     return words[:1].upper() + words[1:]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openglia.presenting import units
+from openglia.presenting import spent, units
 from openglia.presenting.tolerant import number, text
 from openglia.report import comparing, verdict
 from openglia.report.data import Run
@@ -34,12 +34,8 @@ class Row:
     setting: str
     ratio: Cell  # on held-out cases
     figures: tuple[Cell, ...]  # the rest, which narrow screens leave out
+    aside: str  # what narrow screens show instead
     flags: list[verdict.Flag]
-
-    @property
-    def aside(self) -> str:
-        """What narrow screens show instead of the columns that they leave out."""
-        return f"{self.setting}, {self.figures[-2].text} evaluations, {self.figures[-1].text}"
 
 
 def render(runs: Sequence[Run], folder: Path) -> str:
@@ -77,6 +73,8 @@ def _row(run: Run, setting: str, folder: Path) -> Row:
     ratio = comparing.held_out(run)
     on_evaluation = verdict.ratio_to_yardstick(run, "evaluation")
     status = verdict.status(run)
+    used = spent.total(results)
+    tokens = f"{units.count(used.tokens)} tokens" if used.tokens else ""
     return Row(
         run.name,
         report.relative_to(folder).as_posix() if report.exists() else None,
@@ -96,7 +94,9 @@ def _row(run: Run, setting: str, folder: Path) -> Row:
             ),
             _cell(units.count(evaluations), evaluations),
             _cell(units.duration(elapsed), elapsed),
+            Cell(used.money, used.usd if used.priced_calls else "", tokens),
         ),
+        ", ".join((setting, f"{units.count(evaluations)} evaluations", units.duration(elapsed))),
         [*verdict.flags(run), *(flag for flag in verdict.worse(run) if flag.tone == "warning")],
     )
 

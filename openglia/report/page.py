@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openglia.presenting import units
+from openglia.presenting import spent, units
 from openglia.presenting.drawing import Absent, Plot
 from openglia.presenting.tolerant import at, items, mapping, number, read_text, text
 from openglia.report import conversation, verdict
@@ -19,7 +19,7 @@ Pairs = list[tuple[str, str]]
 # What results.json holds and other parts of the page show.
 SHOWN_ELSEWHERE = {
     "account", "baselines", "elapsed_seconds", "evaluations", "final", "integrity", "limits",
-    "outcome", "reason", "status", "stub", "timings", "usage", "verification", "warnings",
+    "outcome", "prices", "reason", "status", "stub", "timings", "usage", "verification", "warnings",
 }  # fmt: skip
 LANGUAGES = {".py": "python", ".cpp": "cpp", ".c": "c", ".rs": "rust", ".go": "go", ".sh": "bash"}
 TONES = {"passed": "good", "failed": "bad"}
@@ -87,6 +87,7 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
         own_plots=own,
         conversations=conversation.read(run.folder),
         usage=_usage(mapping(results, "usage")),
+        spent=spent.told(results),
         timings=_timings(mapping(results, "timings")),
         limits=_pairs(mapping(results, "limits")),
         checks=_checks(run),
@@ -112,11 +113,8 @@ def _tiles(run: Run) -> list[Tile]:
     total = number(results, "evaluations", "total")
     full = sum(entry.full and entry.score.ok for entry in run.entries)
     failed = sum(not entry.score.ok for entry in run.entries)
-    tokens = sum(
-        number(results, "usage", agent, kind) or 0
-        for agent in conversation.AGENTS
-        for kind in ("input_tokens", "output_tokens")
-    )
+    used = spent.total(results)
+    cost = f", {used.money}" if used.priced_calls else ""
     return [
         Tile(
             f"{units.first_upper(run.label('final'))}, {objective.words}",
@@ -132,7 +130,7 @@ def _tiles(run: Run) -> list[Tile]:
         Tile(
             "Wall time",
             units.duration(number(results, "elapsed_seconds")),
-            f"{units.count(tokens)} tokens" if tokens else "no tokens recorded",
+            f"{units.count(used.tokens)} tokens{cost}" if used.tokens else "no tokens recorded",
         ),
     ]
 
@@ -187,10 +185,14 @@ def _usage(usage: Mapping[str, Any]) -> Table:
         "Tokens by agent",
         ["Agent", *(_words_of(kind) for kind in kinds)],
         [
-            [agent, *(units.count(number(value, kind)) for kind in kinds)]
+            [agent, *(_of_use(kind, number(value, kind)) for kind in kinds)]
             for agent, value in agents.items()
         ],
     )
+
+
+def _of_use(kind: str, value: float | None) -> str:
+    return units.dollars(value) if kind == "usd" else units.count(value)
 
 
 def _timings(timings: Mapping[str, Any]) -> Table:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from openglia.errors import UsageError
+from openglia.presenting.spent import table
 from openglia.problems.registry import kind_of
 from openglia.runs import provenance, tree
 from openglia.runs.folder import RunFolder, create, existing
@@ -67,6 +68,7 @@ def _describe(
     results.model, results.model_why = options.choice.model, options.choice.why
     results.seed = options.seed
     results.limits = options.limits
+    results.prices = None if options.offline else table()
     results.versions = provenance.versions()
     results.sandbox = Fence(name=sandbox.name, why=sandbox.why, gaps=list(sandbox.gaps))
     results.harness_sha256 = tree.digest(snapshot)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from openglia import interrupts, paths
+from openglia.discovery.cost import require_price
 from openglia.discovery.experiment import Experiment, Outcome
 from openglia.errors import OpenGliaError
 from openglia.files import exclusive_lock
@@ -42,6 +43,8 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
         OpenGliaError: it could not begin, or its folder cannot be written any more.
     """
     problem, shown = options.problem, options.problem.presentation
+    if options.limits.max_cost is not None:
+        require_price(options.choice.model)
     chosen = sandbox.choose(options.sandbox, trusted_model=options.offline)
     with _locked(), interrupts.handled():
         interrupts.hold()  # but in the phases that may end early: what there is is finished then

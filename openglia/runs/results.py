@@ -123,7 +123,8 @@ class Results(_Part):
     verification: Verification | None = None
     integrity: Integrity | None = None
     evaluations: Counts = Counts()
-    usage: dict[str, Usage] = {}  # by agent
+    usage: dict[str, Usage] = {}  # by agent: tokens, and US$ of the calls whose price is known
+    prices: str | None = None  # the table of prices with its version
     rounds: int = 0
     timings: dict[str, float] = {}  # wall seconds by part
     warnings: list[str] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 from openglia import paths
 from openglia.presenting.presentation import Group, Presentation
+from openglia.presenting.spent import told
 from openglia.quantities import spelled
 from openglia.report.verdict import no_gain_words
 from openglia.runs import judgement
@@ -130,7 +131,7 @@ def _ending(results: Results, shown: Presentation) -> str:
     return (
         f"{sentence.removesuffix('.')}. Evaluations: {counts.total}, of these {counts.clean} "
         f"clean and {counts.failed} failed; {counts.full} on all evaluation {shown.case}s. "
-        f"Model: `{results.model}`."
+        f"Model: `{results.model}`{f': {spent}' if (spent := told(results.to_json())) else '.'}"
     )
 
 

@@ -16,13 +16,14 @@ def used(results: Results, record: Record) -> Used:
     """What the run's earlier processes spent; of a killed one, what it came to keep."""
     return Used(
         tokens=sum(usage.total for usage in results.usage.values()),
+        usd=sum(usage.usd for usage in results.usage.values()),
         seconds=max(results.timings.get("discovery", 0.0), record.elapsed_seconds),
         rounds=results.rounds,
     )
 
 
 def add_usage(results: Results, agent: str, usage: Usage) -> None:
-    """Add tokens to those that the agent had used before."""
+    """Add tokens and money to those that the agent had used before."""
     before = results.usage.get(agent, Usage())
     added = {f.name: getattr(before, f.name) + getattr(usage, f.name) for f in fields(Usage)}
     results.usage[agent] = Usage(**added)

@@ -17,7 +17,7 @@ from openglia.errors import OpenGliaError, UsageError
 from openglia.paths import BENCHMARKS
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.benchmark.workload import generate
-from openglia.quantities import count, or_none, seconds, spelled
+from openglia.quantities import count, dollars, or_none, seconds, spelled
 from openglia.runs import solution
 from openglia.runs.results import Results
 
@@ -31,6 +31,17 @@ from openglia.runs.results import Results
 )  # fmt: skip
 def test_times(text, value):
     assert seconds(text) == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("2.50", 2.5), ("10", 10), ("0.5 USD", 0.5)])
+def test_dollars(text, value):
+    assert dollars(text) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "2m", "$2", "much", ""])
+def test_what_is_no_amount(text):
+    with pytest.raises(UsageError, match=r"is not an amount above 0: give US dollars"):
+        dollars(text)
 
 
 @pytest.mark.parametrize(

@@ -347,6 +347,24 @@ def test_index_of_runs_without_a_figure_says_so(folders, undrawn):
     assert str(escape(HOSTILE)) in text.partition('class="why"')[2]
 
 
+def test_cost_is_shown_with_its_table(folders, simulated, undrawn):
+    folder = folders.make(count=5)
+    usage = json.loads((folder / "results.json").read_text())["usage"]
+    assert "the price of model offline is not known." in report.write(folder).read_text()
+    for agent, usd in (("researcher", 3.25), ("supervisor", 0.5)):
+        usage[agent] |= {"usd": usd, "priced_calls": usage[agent]["calls"]}
+    folders.change(folder, usage=usage, prices="genai-prices 9.9", model="sonnet")
+    text = report.write(folder).read_text()
+    assert_sound(text)
+    assert "US$ 3.75 for 1\u2009380\u2009055 tokens in 67 calls (researcher US$ 3.25," in text
+    assert "list prices of genai-prices 9.9." in text
+    assert "tokens, US$ 3.75</dd>" in text
+    index = report.write_index(folders.root).read_text()
+    assert 'data-key="3.75">US$ 3.75<span class="below">1\u2009380\u2009055 tokens' in index
+    told = solution.render(RunFolder(folder), load(RunFolder(folder)), ROUTING)
+    assert "Model: `sonnet`: US$ 3.75 for " in told
+
+
 def test_command(folders, simulated, undrawn, capsys, tmp_path):
     folder = folders.make(count=5)
     for argument, made in ((folder, "report.html"), (folders.root, "index.html")):

@@ -22,6 +22,14 @@ def test_a_closed_port(project, trial):
         assert "nobody listens there" in last
 
 
+def test_a_limit_of_cost_that_could_not_hold(project):
+    words = ["--model", "generic.foo", "--benchmark", "tiny", "--sandbox", "none"]
+    status, output = project.run("-m", "openglia", "run", *words, "--max-cost", "2.50")
+    assert status == 2, output
+    assert "--max-cost cannot hold: the price of model generic.foo is not known" in output
+    assert project.runs() == []
+
+
 def test_dotenv_in_the_checkout_names_model_and_provider(project):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
