@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
-from openglia import __version__, paths
+from openglia import __version__, bootstrap, paths
 from openglia.errors import OpenGliaError
 from openglia.problems.findings import Examination, Finding
 from openglia.problems.registry import DEFAULT, kind
@@ -91,12 +91,9 @@ def _python() -> Finding:
 def _packages() -> Finding:
     from importlib.metadata import PackageNotFoundError, version
 
-    from openglia.runs import provenance
-
     found, missing = [], []
-    for name in provenance.PACKAGES:
-        if name == "scikit-learn":  # Vidur's, and only where that is
-            continue
+    pins = [pin for pin in bootstrap.pins()[bootstrap.BASE] if ";" not in pin]  # for any machine
+    for name in (pin.partition("==")[0] for pin in pins):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
+
 from openglia.measuring.bootstrap import bootstrap_interval
 
 
@@ -42,8 +44,6 @@ def compare(first: Sequence[float], second: Sequence[float]) -> Paired:
         differences = [a - b for a, b in zip(first, second, strict=True)]
         interval = bootstrap_interval(differences)
         return Paired(measure="difference", value=fmean(differences), interval=interval, **counts)
-    import numpy as np  # late: commands that compare nothing start without
-
     ratios = np.asarray(first, dtype=np.float64) / np.asarray(second, dtype=np.float64)
     spread = bootstrap_interval(np.log(ratios).tolist())
     return Paired(

@@ -250,7 +250,7 @@ def test_the_same_kind_named_again_changes_nothing(tmp_path):
             "cluster: {replica_scheduler: {type: vllm, max_tokens_in_batch: 8192, chunk_size: 9}}",
             "chunk_size: is not a key here",
         ),
-        ("cluster: {replica_scheduler: {type: [1]}}", "type: must be a text"),
+        ("cluster: {replica_scheduler: {type: [1]}}", "type: must be one of sarathi, vllm"),
         ("workload: {lengths: {distribution: file}}", "file: is missing"),
         ("workload: {arrivals: {process: null}}", "process: is missing"),
     ],

@@ -1,11 +1,13 @@
 """Figures against independent computations."""
 
 import math
+import warnings
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from openglia.measuring.bootstrap import bootstrap_interval
 from openglia.measuring.pairs import compare
@@ -124,6 +126,23 @@ def test_interval_covers_the_mean_about_nine_times_in_ten():
         low, high = bootstrap_interval(rng.normal(5, 1, size=20))
         covered += low <= 5 <= high
     assert 0.8 < covered / 200 < 0.96
+
+
+@pytest.mark.parametrize("size", [2, 3, 10, 37])
+def test_interval_is_scipy_s(size):
+    random = np.random.default_rng(size)
+    for spread in (0.02, 0.5, 2.0):
+        for values in (random.lognormal(3, spread, size), -random.lognormal(0, spread, size)):
+            with warnings.catch_warnings(action="ignore"):  # of the undefined ones
+                known = stats.bootstrap(
+                    (values,), np.mean, n_resamples=9999, confidence_level=0.9,
+                    rng=np.random.default_rng(0),
+                ).confidence_interval  # fmt: skip
+            found = bootstrap_interval(values.tolist())
+            if np.isfinite(known.low) and np.isfinite(known.high):
+                assert found == pytest.approx((known.low, known.high), rel=1e-12)
+            else:
+                assert found is None
 
 
 def test_interval_is_repeatable_and_undefined_for_one_value():

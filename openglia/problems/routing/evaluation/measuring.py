@@ -231,10 +231,8 @@ def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
 def _prepare_figures(work: Simulations) -> None:
     """Load what the figures are made with and of while the simulations run."""
     import openglia.problems.routing.evaluation.statistics  # noqa: F401
-    from openglia.measuring import bootstrap
     from openglia.problems.routing.evaluation.requests import expected_trace
 
-    bootstrap.load()
     with suppress(OpenGliaError):  # a worker says it with more context
         for trace in work.traces.values():
             expected_trace(trace)

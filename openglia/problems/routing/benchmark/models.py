@@ -1,0 +1,291 @@
+"""The keys of a benchmark's file, their types and bounds; ``environment/benchmarks/README.md``.
+
+What a file may spell in several ways comes out in one, so that equal benchmarks hash alike: times
+and rates are floats, counts whole numbers. Null is the same as an absent key.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from openglia.errors import UsageError, shown
+from openglia.problems.routing.benchmark import catalogue
+from openglia.problems.routing.benchmark.definition import BASELINES, Limits
+from openglia.problems.routing.benchmark.refusals import Model, refusal
+from openglia.problems.routing.seeds import parse_seeds
+from openglia.quantities import count, seconds
+
+LARGEST = 10**9  # of a whole number or a time that no narrower bound is given for
+
+# The key that names a mapping's kind -> kind -> the keys that this kind alone has.
+KINDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "type": {"sarathi": ("chunk_size",), "vllm": ("max_tokens_in_batch",)},
+    "process": {"log-normal": ("sigma",), "poisson": ()},
+    "distribution": {"fitted": ("prompt", "output", "inflation"), "file": ("file", "sha256")},
+}
+
+
+def _with_unit(value: Any, read: Callable[[str], float]) -> Any:
+    """The number behind a text such as 15m; all else as it is, to be judged by its type."""
+    if isinstance(value, str) and value[-1:].isalpha():
+        with suppress(UsageError):
+            return read(value)
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refusal("", f"must be a number, not {shown(value)}")
+    if not abs(value) <= sys.float_info.max:  # also what no float can hold
+        raise refusal("", f"must be finite, not {shown(value)}")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    value = _with_unit(value, count)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise refusal("", f"must be a whole number, not {shown(value)}")
+    return value
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise refusal("", f"must be a text, not {shown(value)}")
+    return value.strip()
+
+
+def _seeds(value: Any) -> tuple[int, ...]:
+    try:
+        return parse_seeds(",".join(map(str, value)) if isinstance(value, list) else str(value))
+    except UsageError as error:
+        raise refusal("", str(error)) from None
+
+
+def _listed(look_up: Callable[[str], object]) -> AfterValidator:
+    """A name that the catalogue has."""
+
+    def check(name: str) -> str:
+        try:
+            look_up(name)
+        except UsageError as error:
+            raise refusal("", str(error)) from None
+        return name
+
+    return AfterValidator(check)
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Whole = Annotated[int, BeforeValidator(_whole)]  # also 8e3 or 8k
+Seconds = Annotated[  # also 15m
+    float,
+    Field(gt=0, le=LARGEST),
+    BeforeValidator(lambda value: _number(_with_unit(value, seconds))),
+]
+Text = Annotated[str, AfterValidator(_text)]
+Seeds = Annotated[tuple[int, ...], BeforeValidator(_seeds)]
+
+
+class _ReplicaScheduler(Model):
+    num_blocks: Whole = Field(ge=1, le=LARGEST)
+    block_size: Whole = Field(16, ge=1, le=LARGEST)
+    watermark_blocks_fraction: Number = Field(0.01, ge=0, le=0.5)
+    batch_size_cap: Whole = Field(128, ge=1, le=LARGEST)
+
+
+class Sarathi(_ReplicaScheduler):
+    """Chunked prefills."""
+
+    type: Literal["sarathi"]
+    chunk_size: Whole = Field(ge=1, le=LARGEST)
+
+
+class Vllm(_ReplicaScheduler):
+    """Prefill batches."""
+
+    type: Literal["vllm"]
+    max_tokens_in_batch: Whole = Field(ge=1, le=LARGEST)
+
+
+class Cluster(Model):
+    """See ``definition.Cluster``."""
+
+    replicas: Whole = Field(ge=1, le=10_000)
+    gpu: Annotated[Text, _listed(catalogue.gpu)]
+    model: Annotated[Text, _listed(catalogue.model)]
+    max_tokens: Whole = Field(ge=32, le=LARGEST)
+    replica_scheduler: Annotated[Sarathi | Vllm, Field(discriminator="type")]
+    profile: Literal["analytic", "vidur"]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        batching = self.replica_scheduler
+        # One more block than the prompt and output fill, and the watermark: any request fits.
+        room = batching.num_blocks - int(batching.watermark_blocks_fraction * batching.num_blocks)
+        if (room - 1) * batching.block_size < self.max_tokens:
+            raise refusal(
+                "replica_scheduler.num_blocks",
+                f"{batching.num_blocks} blocks of {batching.block_size} tokens, less the "
+                f"watermark, do not hold a request of max_tokens {self.max_tokens}",
+            )
+        if isinstance(batching, Vllm) and batching.max_tokens_in_batch < self.max_tokens:
+            raise refusal(
+                "replica_scheduler.max_tokens_in_batch",
+                f"must be at least max_tokens ({self.max_tokens}), or long prompts never start",
+            )
+        return self
+
+
+class Bursts(Model):
+    """In the last ``last`` seconds of every ``every`` the rate is ``factor`` times as high."""
+
+    every: Seconds
+    last: Seconds
+    factor: Number = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _last_is_a_part(self) -> Self:
+        if self.last >= self.every:
+            raise refusal("last", f"must be below every ({self.every:g}), not {self.last:g}")
+        return self
+
+
+class LogNormal(Model):
+    """Gaps between arrivals that are log-normal."""
+
+    process: Literal["log-normal"]
+    rate: Number = Field(gt=0)
+    sigma: Number = Field(ge=0, le=4)
+    bursts: Bursts | None = None
+
+
+class Poisson(Model):
+    """Gaps that are exponential."""
+
+    process: Literal["poisson"]
+    rate: Number = Field(gt=0)
+    sigma: None = None
+    bursts: Bursts | None = None
+
+
+class Component(Model):
+    """A part of the prompts: offset + exp(mu + sigma * normal) tokens."""
+
+    share: Number = Field(gt=0, le=1)
+    offset: Number = Field(0.0, ge=0)
+    mu: Number
+    sigma: Number = Field(ge=0)
+
+
+class Output(Model):
+    """Gamma-distributed lengths in tokens, cut."""
+
+    shape: Number = Field(gt=0)
+    scale: Number = Field(gt=0)
+    minimum: Whole = Field(ge=1, le=LARGEST)
+    maximum: Whole = Field(ge=1, le=LARGEST)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.maximum < self.minimum:
+            raise refusal("maximum", f"must be at least minimum ({self.minimum})")
+        return self
+
+
+class Inflation(Model):
+    """Shares of the requests whose lengths are multiplied."""
+
+    factor: Whole = Field(ge=1, le=LARGEST)
+    prompt_share: Number = Field(ge=0, le=1)
+    output_share: Number = Field(ge=0, le=1)
+
+
+class Fitted(Model):
+    """Lengths that are drawn."""
+
+    distribution: Literal["fitted"]
+    prompt: list[Component] = Field(min_length=1)
+    output: Output
+    inflation: Inflation | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if abs(sum(part.share for part in self.prompt) - 1) > 1e-9:
+            raise refusal("prompt", "the shares must add up to 1")
+        return self
+
+
+class FromFile(Model):
+    """Lengths that are resampled from a file in Vidur's checkout."""
+
+    distribution: Literal["file"]
+    file: Text
+    sha256: Text
+
+    @model_validator(mode="after")
+    def _inside(self) -> Self:
+        if Path(self.file).is_absolute() or ".." in Path(self.file).parts:
+            raise refusal("file", "must be a path inside Vidur's checkout")
+        return self
+
+
+Lengths = Annotated[Fitted | FromFile, Field(discriminator="distribution")]
+
+
+class Shift(Model):
+    """Requests after this share of the duration have other lengths."""
+
+    at: Number = Field(gt=0, le=1)
+    lengths: Lengths
+
+
+class Workload(Model):
+    """When requests arrive, and how long they are."""
+
+    arrivals: Annotated[LogNormal | Poisson, Field(discriminator="process")]
+    lengths: Lengths
+    shift: Shift | None = None
+
+
+class RouterLimits(Model):
+    """See ``definition.Limits``."""
+
+    router_call_mean_ms: Number = Field(Limits.router_call_mean_ms, gt=0)
+    router_call_seconds: Seconds = Limits.router_call_seconds
+    simulation_seconds: Seconds = Limits.simulation_seconds
+    vidur_simulation_seconds: Seconds = Limits.vidur_simulation_seconds
+    memory_mb: Whole = Field(Limits.memory_mb, ge=1, le=LARGEST)
+
+
+class File(Model):
+    """A benchmark's file, with what it extends."""
+
+    name: Text | None = None
+    description: Text
+    cluster: Cluster
+    duration: Seconds
+    workload: Workload
+    seeds: Seeds
+    held_out_seeds: Seeds = ()
+    objective: Literal["mean_response_time"]
+    baselines: list[Any] = Field(min_length=1)
+    limits: RouterLimits = Field(default_factory=lambda: RouterLimits.model_validate({}))
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        name = self.name or ""
+        if "/" in name or name.startswith(".") or not name.isprintable() or len(name) > 100:
+            reason = f"must be a plain file name without its ending, not {shown(name)}"
+            raise refusal("name", reason)
+        if shared := set(self.seeds) & set(self.held_out_seeds):
+            raise refusal("held_out_seeds", f"seed {min(shared)} is an evaluation seed too")
+        for baseline in self.baselines:
+            if baseline not in BASELINES:
+                reason = f"{shown(baseline)} is none of {', '.join(BASELINES)}"
+                raise refusal("baselines", reason)
+        return self
