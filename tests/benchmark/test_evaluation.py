@@ -18,6 +18,7 @@ from openglia.problems.routing.evaluation import baselines, measuring, simulatio
 from openglia.problems.routing.evaluation.measuring import measure
 from openglia.problems.routing.evaluation.scoring import evaluate
 from openglia.problems.routing.evaluation.tables import evaluation_table
+from openglia.problems.routing.exchange import Failure
 from openglia.problems.routing.simulators import SIMULATORS, find
 
 ABSENT = replace(SIMULATORS["embedded"], worker="openglia.no_such_worker")
@@ -161,7 +162,7 @@ def test_a_process_that_the_kernel_killed_for_memory_is_not_the_routers_fault(
 
 
 def test_a_crash_of_the_yardstick_is_never_its_failure(tiny, monkeypatch):
-    failure = simulation.Failure(rule="crash", reason="ended by signal 11", seed=1)
+    failure = Failure(rule="crash", reason="ended by signal 11", seed=1)
     monkeypatch.setattr(simulation, "_failure", lambda *_: failure)
     with pytest.raises(OpenGliaError, match="benchmark tiny, seed 1: ended by signal 11"):
         measure("builtin:llq", tiny, simulator=ABSENT)

@@ -27,6 +27,7 @@ from openglia.discovery.models import Choice
 from openglia.measuring import worker_fence
 from openglia.problems.registry import kind
 from openglia.problems.routing.evaluation import measuring, simulation
+from openglia.problems.routing.exchange import Failure
 from openglia.runs import conduct, finish, verification
 from openglia.runs.client import score
 from openglia.runs.options import Options
@@ -49,7 +50,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def replayed(work: simulation.Simulations, **options: object) -> simulation.Failure | None:
+def replayed(work: simulation.Simulations, **options: object) -> Failure | None:
     """``simulate``, from memory where the same was simulated before."""
     scheduler = work.scheduler
     if not scheduler.startswith("builtin:"):

@@ -9,9 +9,9 @@ import pytest
 from vidur_cases import FIELDS, Case, draw_trace, random_case, run_engine, run_vidur
 
 from openglia.problems.routing.benchmark.trace import Trace
+from openglia.problems.routing.exchange import cluster_of
 from openglia.problems.routing.hardware.tables import Tables
 from openglia.problems.routing.simulator.timing import ExecutionTimes
-from openglia.problems.routing.simulator.worker import cluster_of
 
 RECORDINGS = Path(__file__).parent / "recordings"
 INDEX = json.loads((RECORDINGS / "cases.json").read_text())["cases"]

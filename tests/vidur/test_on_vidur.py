@@ -10,6 +10,7 @@ import pytest
 
 from openglia import paths
 from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.exchange import Job
 from openglia.problems.routing.vidur import checkout, installation, predictors, tree, worker
 
 pytestmark = pytest.mark.skipif(
@@ -58,7 +59,7 @@ def simulate(tmp_path, body="pass", replica="0", after=CLEAR):
     rows = [(0.0, 20, 30), (0.0, 100, 50), (0.25, 7, 1), (0.5, 200, 56)]
     columns = ["arrived_at", "num_prefill_tokens", "num_decode_tokens"]
     pd.DataFrame(rows, columns=columns).to_csv(trace, index=False)
-    job = worker.Job(
+    job = Job(
         scheduler=str(router),
         cluster=CLUSTER,
         limits=Limits(),

@@ -163,5 +163,5 @@ def test_the_worker_stops_a_simulation_whose_router_hangs(limits, words, tmp_pat
                 worker._wait(process, 7, limits, shared)
         finally:
             process.kill()
-    assert caught.value.failure["rule"] == "timeout"
-    assert words in caught.value.failure["reason"]
+    assert caught.value.failure.rule == "timeout"
+    assert words in caught.value.failure.reason

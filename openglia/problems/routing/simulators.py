@@ -79,7 +79,7 @@ def _vidur_problem() -> str | None:
     return "Vidur is not installed; run ./setup.sh where its repository can be reached"
 
 
-_SHARED = (_HERE / "__init__.py", _HERE / "benchmark", _HERE / "hardware")
+_SHARED = (_HERE / "__init__.py", _HERE / "exchange.py", _HERE / "benchmark", _HERE / "hardware")
 
 SIMULATORS = {
     "embedded": Simulator(

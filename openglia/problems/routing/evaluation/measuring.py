@@ -3,7 +3,6 @@
 Imports inside functions are late ones: what makes the figures loads while the simulations run.
 """
 
-import json
 import shutil
 import tempfile
 import threading
@@ -19,7 +18,8 @@ from openglia.errors import OpenGliaError, UsageError
 from openglia.files import folder_for_output, is_sealed, sha256, sparing
 from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
-from openglia.problems.routing.evaluation.simulation import Failure, Progress, Simulations, simulate
+from openglia.problems.routing.evaluation.simulation import Progress, Simulations, simulate
+from openglia.problems.routing.exchange import Failure, Summary
 from openglia.problems.routing.simulators import Simulator, find
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
     from openglia.problems.routing.evaluation.statistics import summarise
 
     requests: list[Requests] = []
-    summaries: list[dict[str, Any]] = []
+    summaries: list[Summary] = []
     for seed, trace in work.traces.items():
         folder = work.folder / f"seed_{seed}"
         try:
@@ -257,17 +257,17 @@ def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
                 where = f"benchmark {head.benchmark}, seed {seed}"
                 raise OpenGliaError(f"{where}: {error}; see openglia doctor") from None
             return _ended(head, begun, failure=Failure(rule="crash", reason=str(error), seed=seed))
-        summaries.append(json.loads((folder / "summary.json").read_text()))
-    times = {str(summary["execution_times"]) for summary in summaries}
-    kv_use = [summary["kv_use_mean"] for summary in summaries]
-    calls = sum(summary["router_calls"] for summary in summaries)
-    seconds = sum(summary["router_seconds"] for summary in summaries)
+        summaries.append(Summary.read(folder))
+    times = {summary.execution_times for summary in summaries}
+    kv_use = [summary.kv_use_mean for summary in summaries if summary.kv_use_mean is not None]
+    calls = sum(summary.router_calls for summary in summaries)
+    seconds = sum(summary.router_seconds for summary in summaries)
     return _ended(
         head,
         begun,
         statistics=summarise(requests),
         execution_times=" and ".join(sorted(times)),
-        kv_use_mean=None if None in kv_use else sum(kv_use) / len(kv_use),
+        kv_use_mean=sum(kv_use) / len(kv_use) if len(kv_use) == len(summaries) else None,
         router_ms_mean=1000 * seconds / calls if calls else None,
     )
 

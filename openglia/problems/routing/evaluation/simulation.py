@@ -1,22 +1,19 @@
 """Simulating the seeds of one scheduler in worker processes, on either simulator.
 
-This is the seam between the harness and the simulators: a JSON file names the job, a worker leaves
-one folder per seed, or ``failure.json`` and exit status 3 if the router failed. What else goes
-wrong its last line says.
+This is the seam between the harness and the simulators (``exchange.py``): a worker leaves a folder
+for each seed, or a failure and exit status 3 if the router failed. What else goes wrong its last
+line says.
 """
 
-import json
 import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from openglia.errors import OpenGliaError
-from openglia.files import write_json
 from openglia.measuring import worker_fence
 from openglia.measuring.processes import (
     BASE_MEMORY_MB,
@@ -29,23 +26,12 @@ from openglia.measuring.processes import (
 )
 from openglia.paths import ROOT
 from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.exchange import FAILED, JOB, SUMMARY, Failure, Job, last_lines
 from openglia.problems.routing.simulators import Simulator
 
-FAILED = 3  # a worker's exit status when the router failed
-DETAIL_LINES = 20
 OUTPUT_BYTES = 64 * 1024  # of a router's own output, kept in router.log
 
 Progress = Callable[[int, int], None]  # seeds done, seeds in all
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why there is no score."""
-
-    rule: str  # exception, invalid-placement, never-completed, timeout, memory, rules, crash, ...
-    reason: str  # one line
-    detail: str = ""  # the traceback's last lines
-    seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +84,7 @@ def simulate(
     for command in commands:
         _gather(command.folder, work.folder)
     if failure is None:
-        missing = [s for s in seeds if not (work.folder / f"seed_{s}" / "summary.json").exists()]
+        missing = [s for s in seeds if not (work.folder / f"seed_{s}" / SUMMARY).exists()]
         if missing:
             raise _trouble(work, "the simulation ended without a result", missing[0])
     elif failure.rule == "crash":
@@ -120,20 +106,20 @@ def _command(work: Simulations, seeds: Sequence[int], number: int) -> Command:
     folder = work.folder / f"worker_{number}"
     folder.mkdir(parents=True)
     limits = work.benchmark.limits
-    job = {
-        "scheduler": work.scheduler,
-        "cluster": asdict(work.benchmark.cluster),
-        "limits": asdict(limits),
-        "traces": {str(seed): str(work.traces[seed]) for seed in seeds},
-        "output_dir": str(folder),
-        "resolution": work.resolution,
-        "request_metrics": work.request_metrics,
-    }
-    write_json(folder / "job.json", job)
+    job = Job(
+        scheduler=work.scheduler,
+        cluster=work.benchmark.cluster,
+        limits=limits,
+        traces={seed: work.traces[seed] for seed in seeds},
+        output_dir=folder,
+        resolution=work.resolution,
+        request_metrics=work.request_metrics,
+    )
+    job.write(folder / JOB)
     router = [] if work.scheduler.startswith("builtin:") else [Path(work.scheduler)]
     return Command(
         argv=worker_fence.command(
-            [sys.executable, "-P", "-m", work.simulator.worker, str(folder / "job.json")],
+            [sys.executable, "-P", "-m", work.simulator.worker, str(folder / JOB)],
             folder=folder,
             sources=work.simulator.sources,
             readable=[
@@ -154,16 +140,15 @@ def _command(work: Simulations, seeds: Sequence[int], number: int) -> Command:
 def _failure(work: Simulations, worker: Worker) -> Failure:
     folder = worker.command.folder
     if worker.timed_out:
-        seeds = list(json.loads((folder / "job.json").read_text())["traces"])
-        seed = next((s for s in seeds if not (folder / f"seed_{s}/summary.json").exists()), None)
+        seeds = Job.read(folder / JOB).traces
         return Failure(
             rule="timeout",
             reason=f"a simulation took longer than {worker.command.step_seconds:g} s of wall time",
-            detail=_last_lines(worker.stderr()),
-            seed=None if seed is None else int(seed),
+            detail=last_lines(worker.stderr()),
+            seed=next((s for s in seeds if not (folder / f"seed_{s}" / SUMMARY).exists()), None),
         )
     if worker.status == FAILED:
-        told = _told(folder / "failure.json")
+        told = Failure.read(folder)
         if told is not None:
             return told
     status = worker.status if worker.status is not None else 0
@@ -181,27 +166,8 @@ def _failure(work: Simulations, worker: Worker) -> Failure:
     return Failure(
         rule="crash",
         reason=f"the {work.simulator.name} simulator's process ended with {how}",
-        detail=_last_lines(worker.stderr()),
+        detail=last_lines(worker.stderr()),
     )
-
-
-def _told(path: Path) -> Failure | None:
-    """The failure as the worker told it, made safe: any text, of bounded length."""
-    try:
-        told: Any = json.loads(path.read_text())
-        seed = told.get("seed")
-        return Failure(
-            rule=str(told["rule"])[:40],
-            reason=" ".join(str(told["reason"]).split())[:500],
-            detail=_last_lines(str(told.get("detail") or "")),
-            seed=seed if isinstance(seed, int) else None,
-        )
-    except (OSError, ValueError, KeyError, AttributeError):
-        return None
-
-
-def _last_lines(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-DETAIL_LINES:])[-4096:]
 
 
 def _gather(source: Path, target: Path) -> None:

@@ -7,7 +7,8 @@ from operator import sub
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openglia.files import write_atomically, write_json
+from openglia.files import write_atomically
+from openglia.problems.routing.exchange import Summary
 
 if TYPE_CHECKING:
     from openglia.problems.routing.simulator.dispatch import Dispatcher
@@ -147,19 +148,16 @@ class Simulation:
             series = _csv(REPLICA_COLUMNS, self.samples.rows).encode()
             data = gzip.compress(series, compresslevel=5, mtime=0)
             write_atomically(folder / "replica_metrics.csv.gz", data)
-        write_json(
-            folder / "summary.json",
-            {
-                "seed": seed,
-                "requests": len(self.records.arrived_at),
-                "end_time": self.end_time,
-                "router_calls": self.router_calls,
-                "router_seconds": self.router_seconds,
-                "engine_seconds": self.engine_seconds,
-                "kv_use_mean": self.kv_use_mean,
-                "execution_times": self.execution_times,
-            },
-        )
+        Summary(
+            seed=seed,
+            requests=len(self.records.arrived_at),
+            end_time=self.end_time,
+            router_calls=self.router_calls,
+            router_seconds=self.router_seconds,
+            engine_seconds=self.engine_seconds,
+            kv_use_mean=self.kv_use_mean,
+            execution_times=self.execution_times,
+        ).write(folder)
 
 
 def _csv(columns: Collection[str], rows: Iterable[tuple[Any, ...]]) -> str:

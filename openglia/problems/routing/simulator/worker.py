@@ -1,7 +1,7 @@
 """Simulates seeds of one scheduler: ``python -P -m (this module) JOB.json``.
 
 Each seed runs in a forked child, so that no state of a router leaks from seed to seed. The job and
-the files written are described in ``evaluation/simulation.py``, which starts this. Exit
+the files written are those of ``exchange.py``. Exit
 status: 0; 3 when the router failed, with ``failure.json``; 1 when something else is wrong, which is
 said in a last line of JSON on standard output: a pipe takes it when the disk is full.
 """
@@ -19,12 +19,12 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from openglia.errors import OpenGliaError
-from openglia.files import write_json
-from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.trace import read_trace
+from openglia.problems.routing.exchange import FAILED, SUMMARY, Failure, Job
 from openglia.problems.routing.simulator.clock import SLACK, Clock, over_limit, seconds_left, shared
 from openglia.problems.routing.simulator.engine import simulate
 from openglia.problems.routing.simulator.failures import DETAIL_LINES, RouterFailureError
@@ -32,7 +32,6 @@ from openglia.problems.routing.simulator.loading import resolve, vidur_modules
 from openglia.problems.routing.simulator.log import Log
 from openglia.problems.routing.simulator.timing import ExecutionTimes
 
-FAILED = 3  # exit status
 HARNESS = "harness"  # in the place of a rule: the router is not to blame
 SAID = 4096  # characters of a failure's texts
 GARBAGE = 100_000  # new objects between two looks for cycles: the engine makes none
@@ -40,21 +39,18 @@ GARBAGE = 100_000  # new objects between two looks for cycles: the engine makes 
 
 def main(job_file: str) -> int:
     """Do the job; see the module."""
-    job = json.loads(Path(job_file).read_text())
-    output = Path(job["output_dir"])
-    output.mkdir(parents=True, exist_ok=True)
-    limits = Limits(**job["limits"])
-    cluster = cluster_of(job["cluster"])
+    job = Job.read(Path(job_file))
+    job.output_dir.mkdir(parents=True, exist_ok=True)
     seed = None
     try:
-        log = Log(output / "router.log")
-        times = ExecutionTimes.load(cluster)
-        _load_numpy(job["scheduler"])
+        log = Log(job.output_dir / "router.log")
+        times = ExecutionTimes.load(job.cluster)
+        _load_numpy(job.scheduler)
         gc.freeze()  # what exists now need not be looked at, nor copied, in the children
-        for seed, trace_file in ((int(seed), Path(file)) for seed, file in job["traces"].items()):
-            failure = _run_seed(job, seed, trace_file, cluster, limits, times, log)
+        for seed in job.traces:
+            failure = _run_seed(job, seed, times, log)
             if failure:
-                write_json(output / "failure.json", {"seed": seed, **failure})
+                failure.write(job.output_dir)
                 return FAILED
             print(json.dumps({"seed": seed, "status": "ok"}), flush=True)
     except (OpenGliaError, OSError, MemoryError) as error:
@@ -85,29 +81,15 @@ def _load_numpy(scheduler: str) -> None:
         import numpy.random  # noqa: F401 - late, as few routers need it
 
 
-def cluster_of(values: dict[str, Any]) -> Cluster:
-    """The cluster of a job, from what ``dataclasses.asdict`` made of it."""
-    scheduler = ReplicaScheduler(**values["replica_scheduler"])
-    return Cluster(**{**values, "replica_scheduler": scheduler})
-
-
-def _run_seed(
-    job: dict[str, Any],
-    seed: int,
-    trace_file: Path,
-    cluster: Cluster,
-    limits: Limits,
-    times: ExecutionTimes,
-    log: Log,
-) -> dict[str, str] | None:
+def _run_seed(job: Job, seed: int, times: ExecutionTimes, log: Log) -> Failure | None:
     """Simulate one seed in a child; return the router's failure, if any.
 
     Raises:
         OpenGliaError: something else is wrong.
     """
-    folder = Path(job["output_dir"]) / f"seed_{seed}"
+    folder = job.output_dir / f"seed_{seed}"
     folder.mkdir(exist_ok=True)
-    summary = folder / "summary.json"
+    summary = folder / SUMMARY
     summary.unlink(missing_ok=True)
     clock = shared()
     reading, writing = os.pipe()
@@ -116,24 +98,24 @@ def _run_seed(
     if child == 0:
         os.close(reading)
         os.close(hearing)
-        _child(job, seed, trace_file, folder, cluster, limits, times, clock, writing, telling)
+        _child(job, seed, folder, times, clock, writing, telling)
     os.close(writing)
     os.close(telling)
     try:
-        status = _wait(child, reading, limits, clock, log)
+        status = _wait(child, reading, job.limits, clock, log)
     except RouterFailureError as error:
-        return _failure(error.rule, error.reason)
+        return _failure(error.rule, error.reason, seed=seed)
     else:
-        failure = _heard(hearing)
+        failure = _heard(hearing, seed)
     finally:
         os.close(reading)
         os.close(hearing)
-    if failure and failure["rule"] == HARNESS:
-        raise OpenGliaError(failure["reason"])
+    if failure and failure.rule == HARNESS:
+        raise OpenGliaError(failure.reason)
     if failure or (status == 0 and summary.exists()):
         return failure
     how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "an exit of its own"
-    return _failure("crash", f"the process of the simulation ended by {how}")
+    return _failure("crash", f"the process of the simulation ended by {how}", seed=seed)
 
 
 def _end_of(child: int) -> int:
@@ -194,23 +176,20 @@ def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> i
     return status
 
 
-def _heard(hearing: int) -> dict[str, str] | None:
+def _heard(hearing: int, seed: int) -> Failure | None:
     """The failure that the child told, if it did."""
     os.set_blocking(hearing, False)  # what the router started may hold the other end
     with suppress(BlockingIOError, ValueError):
         found = json.loads(os.read(hearing, 1 << 16))
         if isinstance(found, dict) and found.keys() == {"rule", "reason", "detail"}:
-            return {key: str(value) for key, value in found.items()}
+            return Failure(**{key: str(value) for key, value in found.items()}, seed=seed)
     return None
 
 
 def _child(
-    job: dict[str, Any],
+    job: Job,
     seed: int,
-    trace_file: Path,
     folder: Path,
-    cluster: Cluster,
-    limits: Limits,
     times: ExecutionTimes,
     clock: Clock,
     output: int,
@@ -222,9 +201,9 @@ def _child(
     status = FAILED
     doing = "prepare"
     try:
-        _limit_memory(limits.memory_mb)
+        _limit_memory(job.limits.memory_mb)
         gc.set_threshold(GARBAGE)
-        trace = read_trace(trace_file)
+        trace = read_trace(job.traces[seed])
         # As Vidur's main does; the router's constructor may already draw.
         random.seed(seed)
         if numpy := sys.modules.get("numpy"):
@@ -232,29 +211,30 @@ def _child(
         with vidur_modules():
             doing = "simulate"
             clock[0] = perf_counter()  # a router's file may hang while it is imported, too
-            router = resolve(job["scheduler"])
+            router = resolve(job.scheduler)
             clock[0] = 0.0
             simulation = simulate(
-                cluster,
+                job.cluster,
                 trace,
                 router,
                 times,
-                resolution=job.get("resolution"),
-                limits=limits,
+                resolution=job.resolution,
+                limits=job.limits,
                 clock=clock,
             )
         sys.stdout.flush()
         doing = "write"
-        simulation.write(folder, seed, csv=job.get("request_metrics", True))
+        simulation.write(folder, seed, csv=job.request_metrics)
         status = 0
     except BaseException as error:
-        failure = _classify(error, doing, limits)
-        os.write(telling, json.dumps(failure).encode())
+        failure = _classify(error, doing, job.limits)
+        told = {"rule": failure.rule, "reason": failure.reason, "detail": failure.detail}
+        os.write(telling, json.dumps(told).encode())
     finally:
         os._exit(status)
 
 
-def _classify(error: BaseException, doing: str, limits: Limits) -> dict[str, str]:
+def _classify(error: BaseException, doing: str, limits: Limits) -> Failure:
     """Whose failure it is. Where none of the router's code ran, it is not the router's."""
     if isinstance(error, RouterFailureError):
         return _failure(error.rule, error.reason, error.detail)
@@ -270,9 +250,10 @@ def _classify(error: BaseException, doing: str, limits: Limits) -> dict[str, str
     return _failure("crash", f"{type(error).__name__}: {error}", "\n".join(detail))
 
 
-def _failure(rule: str, reason: str, detail: str = "") -> dict[str, str]:
+def _failure(rule: str, reason: str, detail: str = "", seed: int | None = None) -> Failure:
     """Of bounded length: a pipe holds it whole."""
-    return {"rule": rule, "reason": " ".join(reason.split())[:SAID], "detail": detail[-SAID:]}
+    short = " ".join(reason.split())[:SAID]
+    return Failure(rule=rule, reason=short, detail=detail[-SAID:], seed=seed)
 
 
 def _limit_memory(megabytes: int) -> None:

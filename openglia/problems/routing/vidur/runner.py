@@ -10,28 +10,30 @@ import os
 import resource
 import sys
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+
+from openglia.problems.routing.vidur.task import Observed, Task
 
 # Address space that Vidur's own metrics may take during a simulation, beside the router's.
 VIDUR_MEMORY_MB = 4096
 
 
 def main() -> None:
-    job = json.loads(Path(sys.argv[1]).read_text())
-    sys.argv = ["vidur", *job["arguments"]]
+    task = Task(**json.loads(Path(sys.argv[1]).read_text()))
+    sys.argv = ["vidur", *task.arguments]
     try:
-        _simulate(job)
+        _simulate(task)
     except BaseException as error:
-        failure = _classify(error, job)
-        Path(job["failure"]).write_text(json.dumps(failure))
+        Path(task.failure).write_text(json.dumps(_classify(error, task)))
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(3)
 
 
-def _simulate(job: dict[str, Any]) -> None:
+def _simulate(task: Task) -> None:
     from vidur.config import SimulationConfig
     from vidur.openglia.requests import RoutedRequest
     from vidur.openglia.supervision import RouterCost
@@ -40,11 +42,11 @@ def _simulate(job: dict[str, Any]) -> None:
     from openglia.problems.routing.simulator.clock import mapped
     from openglia.problems.routing.vidur.observed import ObservedSimulator
 
-    RouterCost.clock = mapped(Path(job["clock"]))
+    RouterCost.clock = mapped(Path(task.clock))
     config = SimulationConfig.create_from_cli_args()
     set_seeds(config.seed)
-    simulator = ObservedSimulator(config, job["resolution"])
-    _limit_memory(job["limits"]["memory_mb"] + VIDUR_MEMORY_MB)
+    simulator = ObservedSimulator(config, task.resolution)
+    _limit_memory(task.memory_mb + VIDUR_MEMORY_MB)
     start = perf_counter()
     try:
         simulator.run()
@@ -54,17 +56,17 @@ def _simulate(job: dict[str, Any]) -> None:
         raise
     seconds = perf_counter() - start
     _check_completed(RoutedRequest.created)
-    _check_cost(RouterCost.seconds, RouterCost.calls, job["limits"]["router_call_mean_ms"])
-    record = {
-        "requests": [_row(request) for request in RoutedRequest.created],
-        "router_calls": RouterCost.calls,
-        "router_seconds": RouterCost.seconds,
-        "engine_seconds": seconds - RouterCost.seconds,
-        "end_time": simulator.end_time,
-        "kv_use_mean": simulator.kv_use_mean,
-        "series": simulator.series,
-    }
-    Path(job["record"]).write_text(json.dumps(record, allow_nan=False))
+    _check_cost(RouterCost.seconds, RouterCost.calls, task.router_call_mean_ms)
+    observed = Observed(
+        requests=[_row(request) for request in RoutedRequest.created],
+        router_calls=RouterCost.calls,
+        router_seconds=RouterCost.seconds,
+        engine_seconds=seconds - RouterCost.seconds,
+        end_time=simulator.end_time,
+        kv_use_mean=simulator.kv_use_mean,
+        series=[list(row) for row in simulator.series],
+    )
+    Path(task.record).write_text(json.dumps(asdict(observed), allow_nan=False))
 
 
 def _row(request: Any) -> list[float | int]:
@@ -114,15 +116,15 @@ def _limit_memory(more_mb: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _classify(error: BaseException, job: dict[str, Any]) -> dict[str, str]:
+def _classify(error: BaseException, task: Task) -> dict[str, str]:
     cause = error.__cause__ or error
     rule = getattr(error, "rule", None) or ("memory" if _out_of_memory(error) else "crash")
     reason = str(error) if hasattr(error, "rule") else f"{type(error).__name__}: {error}"
     if _out_of_memory(cause):
-        rule, reason = "memory", f"the simulation needed more than {job['limits']['memory_mb']} MB"
+        rule, reason = "memory", f"the simulation needed more than {task.memory_mb} MB"
     # Only the router's own frames concern its author; all of them if the fault may be ours.
     frames = traceback.extract_tb(cause.__traceback__)
-    own = [frame for frame in frames if frame.filename == job["router_file"]]
+    own = [frame for frame in frames if frame.filename == task.router_file]
     for frame in own:
         frame.filename = "scheduler.py"
     shown = own if own or rule != "crash" else list(frames)

@@ -12,21 +12,21 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pandas as pd
 
 from openglia.errors import OpenGliaError
 from openglia.files import write_json
-from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.benchmark.definition import Limits
+from openglia.problems.routing.exchange import FAILED, Failure, Job, Summary
 from openglia.problems.routing.hardware.roofline import profile_hash
 from openglia.problems.routing.simulator.clock import SLACK, Clock, mapped, over_limit, seconds_left
 from openglia.problems.routing.vidur import checkout, command, predictors, tree
+from openglia.problems.routing.vidur.task import Observed, Task
 
-FAILED = 3
 LOG_BYTES = 64 * 1024
 
 COLUMNS = (
@@ -49,39 +49,12 @@ SERIES = (
 )
 
 
-@dataclass(frozen=True)
-class Job:
-    """What the worker is told; the fields of JOB.json."""
-
-    scheduler: str
-    cluster: Cluster
-    limits: Limits
-    traces: dict[int, Path]
-    output_dir: Path
-    resolution: float | None
-
-    @classmethod
-    def read(cls, path: Path) -> "Job":
-        """Read a job that the harness wrote."""
-        job = json.loads(path.read_text())
-        cluster = dict(job["cluster"])
-        replica = ReplicaScheduler(**cluster.pop("replica_scheduler"))
-        return cls(
-            scheduler=job["scheduler"],
-            cluster=Cluster(replica_scheduler=replica, **cluster),
-            limits=Limits(**job["limits"]),
-            traces={int(seed): Path(trace) for seed, trace in job["traces"].items()},
-            output_dir=Path(job["output_dir"]),
-            resolution=job["resolution"],
-        )
-
-
 class SeedFailedError(Exception):
-    """A seed was not simulated; ``failure`` is what failure.json shall hold but the seed."""
+    """A seed was not simulated, as the router failed."""
 
     def __init__(self, rule: str, reason: str, detail: str = "") -> None:
         super().__init__(reason)
-        self.failure = {"rule": rule, "reason": reason, "detail": detail}
+        self.failure = Failure(rule=rule, reason=reason, detail=detail)
 
 
 def main() -> int:
@@ -113,7 +86,7 @@ def work_off(job: Job) -> int:
                 record, output = _run(job, seed, trace, router, place, work)
                 _write_results(job, seed, record, output)
             except SeedFailedError as error:
-                write_json(job.output_dir / "failure.json", {"seed": seed, **error.failure})
+                replace(error.failure, seed=seed).write(job.output_dir)
                 print(json.dumps({"seed": seed, "status": "failed"}), flush=True)
                 return FAILED
             print(json.dumps({"seed": seed, "status": "ok"}), flush=True)
@@ -122,23 +95,21 @@ def work_off(job: Job) -> int:
 
 def _run(
     job: Job, seed: int, trace: Path, router: str, place: Path, work: Path
-) -> tuple[dict[str, Any], Path]:
+) -> tuple[Observed, Path]:
     """Run one simulation; return its record and the folder with Vidur's own files."""
     output = place / f"seed_{seed}"
     output.mkdir()
-    task = {
-        "arguments": command.arguments(job.cluster, router, trace.resolve(), output, seed),
-        "record": str(output / "record.json"),
-        "clock": str(output / "clock"),
-        "failure": str(output / "failure.json"),
-        "router_file": str(place / checkout.PACKAGE / tree.ROUTER),
-        "limits": {
-            "memory_mb": job.limits.memory_mb,
-            "router_call_mean_ms": job.limits.router_call_mean_ms,
-        },
-        "resolution": job.resolution,
-    }
-    write_json(output / "job.json", task)
+    task = Task(
+        arguments=command.arguments(job.cluster, router, trace.resolve(), output, seed),
+        record=str(output / "record.json"),
+        clock=str(output / "clock"),
+        failure=str(output / "failure.json"),
+        router_file=str(place / checkout.PACKAGE / tree.ROUTER),
+        memory_mb=job.limits.memory_mb,
+        router_call_mean_ms=job.limits.router_call_mean_ms,
+        resolution=job.resolution,
+    )
+    write_json(output / "job.json", asdict(task))
     clock = mapped(output / "clock")
     log = output / "log"
     with log.open("wb") as stream:
@@ -163,15 +134,13 @@ def _run(
             _kill_group(process)
             _append_log(log, job.output_dir / "router.log")
     if (output / "failure.json").exists():
-        failure = json.loads((output / "failure.json").read_text())
-        raise SeedFailedError(failure["rule"], failure["reason"], failure["detail"])
+        raise SeedFailedError(**json.loads((output / "failure.json").read_text()))
     if status != 0 or not (output / "record.json").exists():
         tail = log.read_text(errors="replace").splitlines()[-20:]
         raise SeedFailedError(
             "crash", f"Vidur ended with status {status} and no result", "\n".join(tail)
         )
-    record: dict[str, Any] = json.loads((output / "record.json").read_text())
-    return record, output
+    return Observed(**json.loads((output / "record.json").read_text())), output
 
 
 def _wait(process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Clock) -> int:
@@ -189,13 +158,13 @@ def _wait(process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Cl
             raise SeedFailedError("timeout", over_limit(limits.router_call_seconds))
 
 
-def _write_results(job: Job, seed: int, record: dict[str, Any], output: Path) -> None:
+def _write_results(job: Job, seed: int, record: Observed, output: Path) -> None:
     """Write the seed's folder: Vidur's request_metrics.csv with our columns, series, summary."""
     found = list(output.glob("*/request_metrics.csv"))
     if len(found) != 1:
         raise SeedFailedError("crash", "Vidur wrote no request_metrics.csv")
     metrics = pd.read_csv(found[0])
-    ours = pd.DataFrame(record["requests"], columns=list(COLUMNS))
+    ours = pd.DataFrame(record.requests, columns=list(COLUMNS))
     trace = pd.read_csv(job.traces[seed])
     if list(ours["arrived_at"]) != list(trace["arrived_at"]):
         raise SeedFailedError("crash", "Vidur did not simulate the requests of the trace")
@@ -210,24 +179,18 @@ def _write_results(job: Job, seed: int, record: dict[str, Any], output: Path) ->
     folder.mkdir(exist_ok=True)
     joined.to_csv(folder / "request_metrics.csv", index=False)
     if job.resolution:
-        series = pd.DataFrame(record["series"], columns=list(SERIES))
+        series = pd.DataFrame(record.series, columns=list(SERIES))
         series.to_csv(folder / "replica_metrics.csv.gz", index=False)
-    summary = {
-        "seed": seed,
-        "requests": len(joined),
-        **{
-            name: record[name]
-            for name in (
-                "end_time",
-                "router_calls",
-                "router_seconds",
-                "engine_seconds",
-                "kv_use_mean",
-            )
-        },
-        "execution_times": f"vidur-tables:{profile_hash(job.cluster)}",
-    }
-    write_json(folder / "summary.json", summary)
+    Summary(
+        seed=seed,
+        requests=len(joined),
+        end_time=record.end_time,
+        router_calls=record.router_calls,
+        router_seconds=record.router_seconds,
+        engine_seconds=record.engine_seconds,
+        kv_use_mean=record.kv_use_mean,
+        execution_times=f"vidur-tables:{profile_hash(job.cluster)}",
+    ).write(folder)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
