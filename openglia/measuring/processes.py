@@ -1,7 +1,7 @@
 """Worker processes that cannot outstay their welcome.
 
 Each worker starts in a session of its own. When it ends, fails, or oversteps its time, and when
-this process is interrupted, its whole process group is killed, so a router's endless loop or a
+this process is interrupted, its whole process group is killed, so a candidate's endless loop or a
 process that it started is gone with it.
 """
 
@@ -223,9 +223,9 @@ def worker_environment(root: Path) -> dict[str, str]:
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return environment | {
         "PYTHONPATH": str(root),
-        "PYTHONHASHSEED": "0",  # the order of a router's sets of strings does not vary
+        "PYTHONHASHSEED": "0",  # the order of a candidate's sets of strings does not vary
         "WANDB_MODE": "disabled",
-        # One simulation is one thread; the seeds share the cores.
+        # One measurement is one thread; the cases share the cores.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",

@@ -1,7 +1,6 @@
 """The agent's side of the evaluator's socket. Standard library only, and fast to start."""
 
 import os
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +23,8 @@ def score(
     Raises:
         OpenGliaError: no harness answers.
     """
+    import socket  # late: only inside a run
+
     path = os.environ.get(VARIABLE, "")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

@@ -1,13 +1,14 @@
-"""What goes over the evaluator's socket: one line of JSON per message. Standard library only."""
+"""What goes over the evaluator's socket: one line of JSON per message.
+
+Standard library only, and no dataclass, which would take longer to load than all the rest.
+"""
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """An agent asks for a score. ``what`` is for the problem to read; see ``Problem.look``."""
 
     source: str
@@ -18,8 +19,7 @@ class Asked:
         return _line({**self.what, "source": self.source})
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """The evaluator is at work."""
 
     text: str
@@ -29,8 +29,7 @@ class Progress:
         return _line({"progress": self.text})
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """The evaluator's last message."""
 
     line: Mapping[str, Any]  # the problem's JSON line

@@ -24,7 +24,7 @@ from openglia.sandbox.layout import Mount, View
 GAPS = (
     "names, sizes and times of hidden files can be told; modes, times and attributes of the "
     "user's own can be changed",
-    "the working scheduler can be written to, not replaced by another file as sed -i does",
+    "the working file can be written to, not replaced by another file as sed -i does",
     "what a command leaves running ends with it only as far as its processes can be followed",
 )
 

@@ -10,7 +10,10 @@ from openglia.problems.routing.hardware.roofline import (
     KV_GRANULARITY,
     max_tokens_in_batch,
 )
-from openglia.problems.routing.vidur import profiles
+
+# The profiles, in the working folder.
+COMPUTE_FILE = "mlp.csv"
+ATTENTION_FILE = "attention.csv"
 
 ROUTERS = ("random", "round_robin", "lor", "llq")
 
@@ -66,8 +69,8 @@ def predictor(cluster: Cluster) -> list[str]:
         *_options("execution_time_predictor_config", type="random_forrest"),
         *_options(
             "random_forrest_execution_time_predictor_config",
-            compute_input_file=profiles.COMPUTE_FILE,
-            attention_input_file=profiles.ATTENTION_FILE,
+            compute_input_file=COMPUTE_FILE,
+            attention_input_file=ATTENTION_FILE,
             prediction_max_tokens_per_request=max_tokens_in_batch(cluster),
             prediction_max_prefill_chunk_size=max_tokens_in_batch(cluster),
             prediction_max_batch_size=cluster.replica_scheduler.batch_size_cap,

@@ -29,7 +29,7 @@ from openglia.problems.routing.hardware.roofline import (
     max_tokens_in_batch,
     profile_hash,
 )
-from openglia.problems.routing.vidur import command, profiles, tree
+from openglia.problems.routing.vidur import command, tree
 from openglia.problems.routing.vidur.train import DONE
 
 TRAINING_SEED = 0
@@ -110,6 +110,8 @@ def train(cluster: Cluster, commit: str, progress: Progress | None = None) -> No
             shutil.rmtree(left_over, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=final.parent, prefix=f".{final.name}.") as name:
             work = Path(name)
+            from openglia.problems.routing.vidur import profiles  # late: pandas, to train alone
+
             profiles.write(cluster, commit, work)
             _train(cluster, commit, work, progress)
             shutil.rmtree(work / "run", ignore_errors=True)

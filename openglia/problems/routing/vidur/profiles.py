@@ -21,9 +21,7 @@ from openglia.problems.routing.hardware.roofline import (
     operator_times,
 )
 from openglia.problems.routing.vidur import checkout
-
-COMPUTE_FILE = "mlp.csv"
-ATTENTION_FILE = "attention.csv"
+from openglia.problems.routing.vidur.command import ATTENTION_FILE, COMPUTE_FILE
 
 # Vidur reads these from mlp.csv by the number of tokens in the batch.
 COMPUTE_OPERATORS = (
