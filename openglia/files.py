@@ -104,15 +104,16 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def append_json_line(path: Path, value: Any) -> None:
-    """Append one record to a JSON Lines file and see it on disk before returning."""
+def append_json_line(path: Path, value: Any, *, durable: bool = True) -> None:
+    """Append one record to a JSON Lines file and, if ``durable``, see it on disk first."""
     line = json.dumps(value, allow_nan=False) + "\n"
     with path.open("ab") as stream:
         if stream.tell() and not _ends_with_newline(path):
             line = "\n" + line  # a killed process left half a line: keep it apart from ours
         stream.write(line.encode())
         stream.flush()
-        os.fsync(stream.fileno())
+        if durable:
+            os.fsync(stream.fileno())
 
 
 def read_json_lines(path: Path) -> list[Any]:

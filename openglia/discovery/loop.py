@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from openglia.discovery.activity import Activity
 from openglia.discovery.experiment import Experiment, Outcome
 from openglia.discovery.interruption import Interruption
 from openglia.discovery.limits import LimitReached
@@ -50,10 +51,12 @@ async def _discover(experiment: Experiment, redact: Redactor) -> Outcome:
     from openglia.discovery.session import Session
 
     outcome = Outcome(status="failed", reason="the discovery broke off", account="", usage={})
+    activity = Activity(experiment.run_dir, redact)
+    activity.began(experiment.used.seconds)
     with Interruption() as interruption:
         try:
-            async with start(experiment, redact) as agents:
-                session = Session(experiment, agents, redact)
+            async with start(experiment, redact, activity) as agents:
+                session = Session(experiment, agents, redact, activity)
                 try:
                     outcome = await _ending(session, experiment, interruption)
                 finally:
@@ -67,6 +70,7 @@ async def _discover(experiment: Experiment, redact: Redactor) -> Outcome:
                     )
         except ProviderSetupError as error:
             outcome = replace(outcome, reason=str(error))
+    activity.ended()
     await collect_clients()
     return outcome
 

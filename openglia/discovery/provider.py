@@ -17,6 +17,7 @@ from fast_agent.llm.provider_types import Provider
 from fast_agent.types import RequestParams
 
 from openglia.discovery import cost, offline
+from openglia.discovery.activity import Activity
 from openglia.discovery.experiment import Experiment, Patience, Usage
 from openglia.discovery.models import CONFIGURATION_FILES, OFFLINE, SECRETS_FILES, read_settings
 from openglia.discovery.prompts import prompt
@@ -58,7 +59,9 @@ class Agents:
 
 
 @contextlib.asynccontextmanager
-async def start(experiment: Experiment, redactor: Redactor) -> AsyncIterator[Agents]:
+async def start(
+    experiment: Experiment, redactor: Redactor, activity: Activity
+) -> AsyncIterator[Agents]:
     """Start fast-agent with the Researcher and the Supervisor.
 
     Raises:
@@ -103,7 +106,7 @@ async def start(experiment: Experiment, redactor: Redactor) -> AsyncIterator[Age
     async with running(model, root, patience, redactor, declare, shell) as app:
         agents = Agents(app[RESEARCHER], app[SUPERVISOR])
         for agent in (agents.researcher, agents.supervisor):
-            _be_patient(agent.llm, patience, redactor, experiment.say)
+            _be_patient(agent, patience, redactor, experiment.say, activity)
             _switch_off_provider_tools(agent.llm)
         yield agents
 
@@ -221,10 +224,14 @@ def _switch_off_provider_tools(llm: Any) -> None:
 
 
 def _be_patient(
-    llm: Any, patience: Patience, redactor: Redactor, say: Callable[[str], None]
+    agent: Any,
+    patience: Patience,
+    redactor: Redactor,
+    say: Callable[[str], None],
+    activity: Activity,
 ) -> None:
     """Let fast-agent wait as long as the provider asks, and say so in our words."""
-    logger = get_logger("openglia.discovery")
+    logger, llm = get_logger("openglia.discovery"), agent.llm
     llm.retry_backoff_seconds = patience.backoff
 
     async def wait(error: Exception, *, attempt: int, retries: int) -> None:
@@ -235,7 +242,9 @@ def _be_patient(
             "provider trouble", data={"error": line, "attempt": tried, "wait_seconds": seconds}
         )
         say(f"provider trouble: {line}; try {tried}, the next in {seconds:g} s")
+        activity.waits(agent.name, line, seconds)
         await asyncio.sleep(seconds)
+        activity.thinks(agent.name)
 
     hand_on_errors(llm, is_final)
     # fast-agent prints chosen words of the error here, unredacted, and knows no retry-after.

@@ -1,5 +1,6 @@
 """The two agents of a run with all that is kept of them, and what they are told."""
 
+from openglia.discovery.activity import Activity
 from openglia.discovery.experiment import Experiment
 from openglia.discovery.limits import Budget, left
 from openglia.discovery.prompts import prompt
@@ -16,7 +17,9 @@ _REPEATED_QUESTIONS = 2
 class Session:
     """One discovery under way."""
 
-    def __init__(self, experiment: Experiment, agents: Agents, redactor: Redactor) -> None:
+    def __init__(
+        self, experiment: Experiment, agents: Agents, redactor: Redactor, activity: Activity
+    ) -> None:
         self.budget = Budget(experiment.limits, experiment.record, agents.usage, experiment.used)
         self.account = ""  # the last one that the Researcher gave
         self.rounds = 0  # accounts given
@@ -29,7 +32,7 @@ class Session:
         self._journals = []
         turns = []
         for agent in (agents.researcher, agents.supervisor):
-            journal = Journal(self._trace, agent, self.budget, self._tell_spent)
+            journal = Journal(self._trace, agent, self.budget, self._tell_spent, activity)
             agent.tool_runner_hooks = journal.hooks()
             self._journals.append(journal)
             turns.append(

@@ -14,6 +14,7 @@ from fast_agent.core.logging.transport import AsyncEventBus, FileTransport
 from fast_agent.mcp import prompt_serialization
 from fast_agent.types import PromptMessageExtended
 
+from openglia.discovery.activity import Activity
 from openglia.discovery.limits import Budget
 from openglia.discovery.redaction import Redactor
 from openglia.files import write_atomically
@@ -69,12 +70,18 @@ class Journal:
     """One agent's transcript and history, and the state from which its turn can be repeated."""
 
     def __init__(
-        self, trace: Trace, agent: Any, budget: Budget, after_call: Callable[[], None]
+        self,
+        trace: Trace,
+        agent: Any,
+        budget: Budget,
+        after_call: Callable[[], None],
+        activity: Activity,
     ) -> None:
         self._trace = trace
         self._agent = agent
         self._budget = budget
         self._after_call = after_call
+        self._activity = activity
         self._name: str = agent.name
         self._saved_at = 0.0
         # The history and the messages that the last call of the model was made with.
@@ -95,6 +102,7 @@ class Journal:
         return ToolRunnerHooks(
             before_llm_call=self._before_llm_call,
             after_llm_call=self._after_llm_call,
+            before_tool_call=self._before_tool_call,
             after_tool_call=self._after_tool_call,
         )
 
@@ -135,6 +143,10 @@ class Journal:
         """Note what the agent is told by the harness."""
         self._write("Harness", text)
 
+    def waits(self, why: str, seconds: float) -> None:
+        """Note that the agent's model is asked again in so many seconds."""
+        self._activity.waits(self._name, why, seconds)
+
     async def _before_llm_call(
         self, _runner: ToolRunner, messages: list[PromptMessageExtended]
     ) -> None:
@@ -142,6 +154,7 @@ class Journal:
         if time.monotonic() - self._saved_at > _SAVE_EVERY:
             self.save()
         self._budget.before_call(by_researcher=self._name == RESEARCHER)
+        self._activity.thinks(self._name)
 
     async def _after_llm_call(self, _runner: ToolRunner, message: PromptMessageExtended) -> None:
         self._after_call()
@@ -150,6 +163,11 @@ class Journal:
             parts.append(_fenced(_shown_call(call.params.name, call.params.arguments), "sh"))
         self._write(self._name.capitalize(), "\n\n".join(part for part in parts if part))
         self._note("answer", message)
+
+    async def _before_tool_call(self, _runner: ToolRunner, message: PromptMessageExtended) -> None:
+        for call in (message.tool_calls or {}).values():
+            shown = _shown_call(call.params.name, call.params.arguments)
+            self._activity.runs(self._name, shown)
 
     async def _after_tool_call(self, _runner: ToolRunner, message: PromptMessageExtended) -> None:
         for result in (message.tool_results or {}).values():

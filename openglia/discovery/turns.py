@@ -116,6 +116,7 @@ class Turns:
             if not overflow:
                 seconds = max(4 * self._patience.backoff, wait)
                 self._say(f"{self._agent.name}: {trouble}; asked again in {seconds:g} s")
+                self._journal.waits(trouble, seconds)
                 await self._sleep(seconds)
             message = self._pending()
         raise AssertionError("the last attempt returns or raises")

@@ -4,10 +4,11 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from openglia import interrupts, paths
+from openglia.discovery.activity import alive
 from openglia.discovery.cost import require_price
 from openglia.discovery.experiment import Experiment, Outcome
 from openglia.errors import OpenGliaError
@@ -46,12 +47,13 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
     if options.limits.max_cost is not None:
         require_price(options.choice.model)
     chosen = sandbox.choose(options.sandbox, trusted_model=options.offline)
-    with _locked(), interrupts.handled():
+    with _locked(), interrupts.handled(), ExitStack() as under_way:
         interrupts.hold()  # but in the phases that may end early: what there is is finished then
         os.chdir(paths.ROOT)  # a stray .env of the caller's folder must not configure the agents
         snapshot = tree.snapshot(problem.sources)
         trial = _preflight(options, say)  # before anything is written or measured
         folder, results = beginning.begin(options, chosen, snapshot)
+        under_way.enter_context(alive(folder.path))
         if trial is not None:
             add_usage(results, "preflight", trial.usage)
             save(folder, results)
@@ -226,7 +228,7 @@ def finish_killed(folder: RunFolder, say: Say) -> int:
     Raises:
         OpenGliaError: a run is under way, perhaps this one.
     """
-    with _locked(), interrupts.handled():
+    with _locked(), interrupts.handled(), alive(folder.path):
         interrupts.hold()
         results = load(folder)
         recorded = results.to_json()

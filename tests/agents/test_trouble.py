@@ -9,8 +9,10 @@ import pytest
 from conftest import PLANTED_KEY
 from stand_in import Reply, StandIn, fail, page, run, say, verdict
 
+from openglia.discovery.activity import FILE, Activity
 from openglia.discovery.experiment import Patience
 from openglia.discovery.redaction import Redactor
+from openglia.files import read_json_lines
 
 POOR = verdict("POOR", "What did you measure?", needs_improvement=True)
 
@@ -46,7 +48,7 @@ def test_passing_trouble_is_waited_out(lab, protocol, trouble):
     assert (lab.root / "log").read_text() == "once\n"
 
 
-def test_a_retry_after_is_obeyed(monkeypatch):
+def test_a_retry_after_is_obeyed(monkeypatch, tmp_path):
     from fast_agent.llm.fastagent_llm import FastAgentLLM
 
     from openglia.discovery import provider
@@ -59,8 +61,10 @@ def test_a_retry_after_is_obeyed(monkeypatch):
     monkeypatch.setattr(provider.asyncio, "sleep", sleep)
     assert hasattr(FastAgentLLM, "_wait_before_retry")  # what is replaced below
     llm = SimpleNamespace(_is_fatal_retry_error=lambda error: False)
-    said = []
-    provider._be_patient(llm, Patience(backoff=2), Redactor(["the-key-of-mine"]), said.append)
+    said, redact = [], Redactor(["the-key-of-mine"])
+    agent = SimpleNamespace(name="researcher", llm=llm)
+    activity = Activity(tmp_path, redact)
+    provider._be_patient(agent, Patience(backoff=2), redact, said.append, activity)
     busy = RuntimeError("busy")
     busy.response = SimpleNamespace(headers={"retry-after": "37"})
     for error in (busy, RuntimeError("no header for the-key-of-mine")):
@@ -70,6 +74,14 @@ def test_a_retry_after_is_obeyed(monkeypatch):
         "provider trouble: busy; try 2 of 4, the next in 37 s",
         "provider trouble: no header for [redacted]; try 2 of 4, the next in 4 s",
     ]
+    noted = [
+        (line["doing"], line.get("what"), line.get("seconds"))
+        for line in read_json_lines(tmp_path / FILE)
+    ]
+    assert noted == [
+        ("waits", "busy", 37.0), ("thinks", None, None),
+        ("waits", "no header for [redacted]", 4), ("thinks", None, None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("trouble", [fail(500, "overloaded"), say("half", cut=True)])
