@@ -13,6 +13,7 @@ import contextlib
 import os
 import shutil
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ from openglia.discovery.experiment import Sandbox
 OUTPUT_LIMIT = 16 * 2**20  # bytes
 _CHUNK = 2**16  # bytes
 _POLL_SECONDS = 0.02
+_LOOP_SECONDS = 1.0  # that the event loop is given to learn of an end
 _DRAIN_SECONDS = 2.0  # for what is left in the pipes once the command is dead
 
 NO_BACKGROUND = (
@@ -96,6 +98,7 @@ class _Command:
         self.too_much = asyncio.Event()
         self.timed_out = False
         self.exit_code = 0
+        self._status: int | None = None  # as ``returncode``, where the event loop did not learn it
 
     async def run(
         self, argv: list[str], cwd: str, environment: Mapping[str, str], time_limit: float
@@ -123,18 +126,21 @@ class _Command:
             # Also after a normal end: what the command left in its group ends with it.
             kill_group(process.pid)
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(_exited(process))
+                await asyncio.shield(self._exited(process))
             _, unread = await asyncio.wait(readers, timeout=_DRAIN_SECONDS)
             for reader in unread:
                 reader.cancel()
+        if self._status is not None:
+            process._transport.close()  # type: ignore[attr-defined]  # asyncio thinks that it lives
         if self.timed_out:
             await self.tell(f"stopped: it ran for {time_limit:.0f} s, the limit of one command")
         elif self.too_much.is_set():
             await self.tell(f"stopped: it printed more than {self.output_limit} bytes")
-        self.exit_code = 124 if self.timed_out else _exit_code(process.returncode)
+        status = self._status if process.returncode is None else process.returncode
+        self.exit_code = 124 if self.timed_out else _exit_code(status)
 
     async def _wait(self, process: asyncio.subprocess.Process, time_limit: float) -> None:
-        ended = asyncio.create_task(_exited(process))
+        ended = asyncio.create_task(self._exited(process))
         flooded = asyncio.create_task(self.too_much.wait())
         try:
             done, _ = await asyncio.wait(
@@ -144,6 +150,21 @@ class _Command:
         finally:
             ended.cancel()
             flooded.cancel()
+
+    async def _exited(self, process: asyncio.subprocess.Process) -> None:
+        """Wait until the process has ended.
+
+        Not by ``process.wait()``: that waits for the pipes too, which a process left behind holds
+        open. Nor by the event loop alone: a library that unregisters a descriptor late takes away
+        the one of the process, if that got the same number, and its end is never told.
+        """
+        dead_since: float | None = None
+        while process.returncode is None and self._status is None:
+            await asyncio.sleep(_POLL_SECONDS)
+            if dead_since is None:
+                dead_since = time.monotonic() if _is_dead(process.pid) else None
+            elif process.returncode is None and time.monotonic() - dead_since > _LOOP_SECONDS:
+                self._status = _reaped(process.pid)
 
     async def _read(
         self,
@@ -186,10 +207,20 @@ class _Command:
         )
 
 
-async def _exited(process: asyncio.subprocess.Process) -> None:
-    # Not process.wait(): that waits for the pipes too, which a process left behind holds open.
-    while process.returncode is None:
-        await asyncio.sleep(_POLL_SECONDS)
+def _is_dead(child: int) -> bool:
+    """Whether the child has ended; it is not taken away from whoever waits for it."""
+    try:
+        return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+def _reaped(child: int) -> int:
+    """The status of a child that has ended, as ``returncode``."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(child, os.WNOHANG)[1])
+    except ChildProcessError:
+        return 255  # as asyncio says where somebody else has it
 
 
 def kill_group(group: int) -> None:

@@ -122,6 +122,32 @@ def test_cancelling_kills_the_group(shell, tmp_path):
     assert dies(int((tmp_path / "pid").read_text()))
 
 
+@pytest.mark.parametrize("script", ["exit 3", "kill -9 $$"])
+def test_an_end_that_the_event_loop_is_not_told_of(shell, script, monkeypatch):
+    """As when a library unregisters a descriptor whose number has passed to the process."""
+    opened = []
+    open_descriptor = os.pidfd_open
+
+    def note(pid, flags=0):
+        opened.append(open_descriptor(pid, flags))
+        return opened[-1]
+
+    monkeypatch.setattr(os, "pidfd_open", note)
+
+    class Unregistering:
+        async def on_started(self, pid):
+            assert asyncio.get_running_loop().remove_reader(opened[-1])
+
+        async def on_stdout(self, text): ...
+
+        async def on_stderr(self, text): ...
+
+    request = ShellExecutionRequest(command=f"sleep 0.1; echo said; {script}")
+    done = asyncio.run(shell().execute(request, callbacks=Unregistering()))
+    assert (done.result.exit_code, done.result.stdout) == (3 if "3" in script else 137, "said\n")
+    os.close(opened[-1])
+
+
 def test_a_background_command_is_refused(shell, tmp_path):
     outcome = execute(shell(), "touch made", detach=True, terminate_on_cancel=False)
     assert outcome.result.exit_code == 2
