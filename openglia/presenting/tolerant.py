@@ -11,8 +11,8 @@ def at(value: Any, *keys: str | int) -> Any:
     for key in keys:
         if isinstance(value, Mapping) and isinstance(key, str):
             value = value.get(key)
-        elif isinstance(value, list) and isinstance(key, int) and -len(value) <= key < len(value):
-            value = value[key]
+        elif isinstance(value, list | tuple) and isinstance(key, int):
+            value = value[key] if -len(value) <= key < len(value) else None
         else:
             return None
     return value
@@ -48,7 +48,7 @@ def mapping(value: Any, *keys: str | int) -> Mapping[str, Any]:
 def items(value: Any, *keys: str | int) -> list[Any]:
     """The list under the keys; empty if there is none."""
     found = at(value, *keys)
-    return found if isinstance(found, list) else []
+    return list(found) if isinstance(found, list | tuple) else []
 
 
 def read_text(path: Path) -> str | None:
