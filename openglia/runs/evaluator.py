@@ -176,11 +176,14 @@ class Evaluator:
 @contextmanager
 def _watch(connection: socket.socket, closing: threading.Event) -> Iterator[threading.Event]:
     """An event that is set when the other side hangs up or says more, or the run ends."""
-    gone, done = threading.Event(), threading.Event()
+    gone = threading.Event()
+    ending, done = socket.socketpair()  # closed here, it wakes the other end at once
 
     def look() -> None:
-        while not done.is_set():
-            readable, _, _ = select.select([connection], [], [], _LOOK_EVERY)
+        while True:
+            readable, _, _ = select.select([connection, ending], [], [], _LOOK_EVERY)
+            if ending in readable:
+                return
             if readable or closing.is_set():
                 gone.set()
                 return
@@ -190,8 +193,9 @@ def _watch(connection: socket.socket, closing: threading.Event) -> Iterator[thre
     try:
         yield gone
     finally:
-        done.set()
+        done.close()
         thread.join()
+        ending.close()
 
 
 def _receive_line(connection: socket.socket) -> bytes:
