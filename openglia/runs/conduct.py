@@ -17,6 +17,7 @@ from openglia.presenting.score import Line, with_ratios
 from openglia.problems.problem import Problem, Say
 from openglia.problems.registry import kind_of
 from openglia.runs import announcements, beginning, finish, tree
+from openglia.runs.ahead import AGENTS, load_ahead
 from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import RunFolder
 from openglia.runs.options import Options
@@ -65,6 +66,8 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
         bug: Exception | None = None
         try:
             interrupts.release()
+            if discover is None:
+                load_ahead(AGENTS)
             measure_start(folder, results, problem, say)
             record = Record(folder, shown, results.on_evaluation_cases)
             outcome = _discover(folder, results, record, options, chosen, say, discover)

@@ -14,6 +14,7 @@ from openglia.presenting.presentation import Presentation
 from openglia.problems.problem import Problem, Say
 from openglia.report.verdict import no_gain_words
 from openglia.runs import judgement, provenance, solution, verification
+from openglia.runs.ahead import REPORT, load_ahead
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record
 from openglia.runs.results import Final, Results, Verification, now, save
@@ -47,6 +48,7 @@ def complete(
     results.evaluations = record.counts()
     save(folder, results)
     _write_solution(folder, results, shown)
+    load_ahead(REPORT)
     if results.final is not None and problem is not None:
         begun = time.monotonic()
         try:
