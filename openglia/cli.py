@@ -22,6 +22,7 @@ COMMANDS = {
     "finish": "complete the folder of a run whose process was killed",
     "verify": "repeat a run's final verification on the held-out cases",
     "report": "write a run's report.html, or an index of all runs",
+    "new": "write an example of a problem of your own, to start from",
     "problems": "list what there is to discover something for",
     "score": "have the run's harness score a file: for agents",
     "doctor": "say what is in force on this machine and what is missing",

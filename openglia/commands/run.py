@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--problem",
         metavar="NAME",
-        help="what to discover for: openglia problems (default: routing)",
+        help="what to discover for: a folder, or a name that openglia problems lists",
     )
     parser.add_argument(
         "--benchmark", metavar="NAME", help="routing: name or YAML file (default: paper)"
@@ -81,7 +81,7 @@ def options(arguments: argparse.Namespace) -> "Options":
 
     from openglia.discovery.experiment import Limits
     from openglia.discovery.models import choose
-    from openglia.problems.registry import DEFAULT, kind
+    from openglia.problems.registry import DEFAULT, opened
     from openglia.runs.options import Options
 
     named = {
@@ -91,7 +91,7 @@ def options(arguments: argparse.Namespace) -> "Options":
     }
     if arguments.resume is not None:
         return _resumed(arguments, named)
-    problem = kind(arguments.problem or DEFAULT).open(arguments.benchmark, arguments.simulator)
+    problem = opened(arguments.problem or DEFAULT, arguments.benchmark, arguments.simulator)
     return Options(
         choice=choose(arguments.model, os.environ),
         problem=problem,
@@ -107,7 +107,7 @@ def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
     from dataclasses import replace
 
     from openglia.discovery.models import choose
-    from openglia.problems.registry import kind, kind_of
+    from openglia.problems.registry import kind_of, opened
     from openglia.runs.folder import existing
     from openglia.runs.options import Options
     from openglia.runs.results import load
@@ -117,8 +117,8 @@ def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
     recorded = before.to_json()
     known = kind_of(recorded)
     if arguments.problem not in (None, known.name) or arguments.benchmark:
-        opened = kind(arguments.problem or known.name)
-        problem = opened.open(arguments.benchmark, _simulator(arguments, recorded))
+        simulator = _simulator(arguments, recorded)
+        problem = opened(arguments.problem or known.name, arguments.benchmark, simulator)
     else:
         problem = known.restore(folder.path, recorded, arguments.simulator)
     return Options(

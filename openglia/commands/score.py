@@ -23,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cases", metavar="LIST", help="such as 0,1 (default: all evaluation cases)"
     )
+    parser.add_argument("--quick", action="store_true", help="a first look, where there is one")
     parser.add_argument("--json", action="store_true", help="print the JSON line only")
     parser.epilog = (
         f"Works where {VARIABLE} is set: in the agents' shell during a run. Exit status: 0 scored, "
@@ -32,7 +33,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Hand the file over and print what comes back."""
-    asked = {} if arguments.cases is None else {"cases": _cases(arguments.cases)}
+    asked: dict[str, object] = {}
+    if arguments.cases is not None:
+        asked["cases"] = _cases(arguments.cases)
+    if arguments.quick:
+        asked["quick"] = True
     return told(hand_over(arguments.candidate, asked), json_only=arguments.json)
 
 

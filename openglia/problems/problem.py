@@ -61,6 +61,7 @@ class Problem(ABC):
     # Files and folders below the experiment's, besides the package, that decide a score.
     sources: tuple[str, ...] = ()
     offline: OfflineTask | None = None  # what the offline researcher searches
+    noisy: bool = False  # scores of the same candidate differ, and that is no fault
 
     @property
     def start(self) -> Path:
@@ -140,7 +141,7 @@ class Problem(ABC):
     def measure_baseline(self, name: str, look: Look) -> Line:
         """Likewise a baseline."""
 
-    def failed(self, rule: str, reason: str, look: Look, source: str | None = None) -> Line:
+    def failed(self, rule: str, reason: str, look: Look, source: str | bytes | None = None) -> Line:
         """The line of a candidate that was not measured."""
         keys = self.presentation.keys
         return {

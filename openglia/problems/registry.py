@@ -17,11 +17,15 @@ from openglia.problems.findings import Examination
 from openglia.problems.problem import Problem
 
 DEFAULT = "routing"
+FOLDER = "folder"  # the kind that a path names
 
 GROUP = "openglia.problems"  # of entry points
 
 # Name -> where the kind is, as in an entry point.
-PROBLEMS = {"routing": "openglia.problems.routing.kind:KIND"}
+PROBLEMS = {
+    "routing": "openglia.problems.routing.kind:KIND",
+    FOLDER: "openglia.problems.folder.kind:KIND",
+}
 
 
 class Kind(ABC):
@@ -32,8 +36,8 @@ class Kind(ABC):
     presentation: Presentation
 
     @abstractmethod
-    def open(self, benchmark: str | None, simulator: str) -> Problem:
-        """The problem that the options of ``run`` name.
+    def open(self, benchmark: str | None, simulator: str, place: Path | None = None) -> Problem:
+        """The problem that the options of ``run`` name; ``place``: in this folder.
 
         Raises:
             OpenGliaError: it cannot be had.
@@ -50,8 +54,8 @@ class Kind(ABC):
             OpenGliaError: neither the folder nor this checkout has it.
         """
 
-    def shown(self, _results: Any) -> Presentation:
-        """How a run of this kind is told of."""
+    def shown(self, _results: Any, _folder: Path) -> Presentation:
+        """How a run of this kind is told of; ``folder`` is the run's."""
         return self.presentation
 
     def examinations(self) -> list[Examination]:
@@ -79,6 +83,17 @@ def kind(name: str) -> Kind:
             f"{type(error).__name__}: {error}"
         ) from error
     return found
+
+
+def opened(name: str, benchmark: str | None, simulator: str) -> Problem:
+    """The problem of that name, or the one in the folder of that path.
+
+    Raises:
+        OpenGliaError: it cannot be had.
+    """
+    if "/" in name or (Path(name).is_dir() and name not in names()):
+        return kind(FOLDER).open(benchmark, simulator, Path(name).expanduser())
+    return kind(name).open(benchmark, simulator)
 
 
 def names() -> list[str]:

@@ -131,7 +131,7 @@ def read(folder: Path, presentation: Presentation | None = None) -> Run:
         missing.append("results.json does not hold an object")
         results = {}
     if presentation is None:
-        presentation = kind_of(results).shown(results)
+        presentation = kind_of(results).shown(results, folder)
     final = presentation.final_name
     expected = EXPECTED | {final: "the candidate that the run stands behind"}
     absent = [f"{name}: {what}" for name, what in expected.items() if not (folder / name).exists()]

@@ -118,7 +118,7 @@ def progress(run: Run) -> Plot | Absent:
     lines = {
         contestant: mean
         for contestant in run.contestants()
-        if contestant not in ("final", "stub")
+        if contestant == run.yardstick or contestant not in ("final", "stub")
         if (mean := run.mean(contestant, "evaluation")) is not None
     }
     # Hopeless candidates would squeeze the rest: what lies above is marked at the edge.

@@ -112,11 +112,12 @@ def measure_start(folder: RunFolder, results: Results, problem: Problem, say: Sa
     Raises:
         OpenGliaError: the yardstick cannot be measured.
     """
-    if results.baselines and results.stub:
+    if results.stub and set(problem.baselines) <= results.baselines.keys():
         return
     begun = time.monotonic()
     shown, everything = problem.presentation, problem.everything
-    say(f"measuring the baselines ({', '.join(problem.baselines)}) and the stub")
+    named = f"the baselines ({', '.join(problem.baselines)}) and " if problem.baselines else ""
+    say(f"measuring {named}the stub")
     measured: dict[str, Line] = {
         name: problem.measure_baseline(name, everything) for name in problem.baselines
     }
@@ -236,7 +237,7 @@ def finish_killed(folder: RunFolder, say: Say) -> int:
         results = load(folder)
         recorded = results.to_json()
         kind = kind_of(recorded)
-        shown = kind.shown(recorded)
+        shown = kind.shown(recorded, folder.path)
         folder.remove_half_files()
         if results.status != UNFINISHED:
             if not folder.report.exists():  # killed while it wrote its account

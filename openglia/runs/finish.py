@@ -132,8 +132,9 @@ def _verify(folder: RunFolder, results: Results, problem: Problem, say: Say) -> 
     checked = judgement.judge(results.on_evaluation_cases, results.on_held_out_cases, shown)
     setattr(checked, shown.keys.cases, list(problem.held_out_cases))
     results.verification = checked
-    repeated = verification.check_repeats(problem, final, results.final.evaluation, say)
-    checked.deterministic, checked.repeat_reason = repeated.deterministic, repeated.reason
+    if not problem.noisy:
+        repeated = verification.check_repeats(problem, final, results.final.evaluation, say)
+        checked.deterministic, checked.repeat_reason = repeated.deterministic, repeated.reason
     save(folder, results)
     checked.agreement = problem.confirm(final, say)
     _warn_of_verdict(results, checked, shown)

@@ -26,19 +26,24 @@ def judge(evaluation: Group, held_out: Group, shown: Presentation) -> Verificati
     judged = Verification(
         gain_evaluation=seen, gain_held_out=unseen, overfitting=overfitting, ratio_seeds=0
     )
-    if unseen is None:
+    if unseen is None and (held_out or seen is None):
         return judged
-    final, yardstick = shown.score(held_out["final"]), shown.score(held_out[shown.yardstick])
+    # Without held-out cases what was seen is all there is; it can still be no gain.
+    lines = held_out or evaluation
+    final, yardstick = shown.score(lines["final"]), shown.score(lines[shown.yardstick])
     pairs = [(v, yardstick.by_case[c]) for c, v in final.by_case.items() if c in yardstick.by_case]
     if not pairs:
         return judged
     paired = compare([first for first, _ in pairs], [second for _, second in pairs])
+    judged.no_gain = not _is_better(paired, lower_is_better=shown.objective.lower_is_better)
+    if not held_out:
+        judged.no_gain = judged.no_gain or None  # a gain on what was seen shows nothing
+        return judged
     judged.ratio_seeds = paired.cases
     if paired.measure == "ratio":
         judged.ratio_held_out, judged.ratio_interval = paired.value, paired.interval
     else:
         judged.difference_held_out, judged.difference_interval = paired.value, paired.interval
-    judged.no_gain = not _is_better(paired, lower_is_better=shown.objective.lower_is_better)
     judged.worse = _raised(final, yardstick, shown)
     return judged
 

@@ -58,7 +58,9 @@ def verdict(results: Results, shown: Presentation) -> str:
     if results.final is None:
         words.append(f"no candidate was evaluated cleanly on all {shown.case}s: no result")
     elif checked is None or checked.gain_held_out is None:
-        words.append(f"not verified on {held_out}")
+        words.append(f"not verified on {held_out}: nothing was verified on unseen cases")
+        if checked is not None and checked.no_gain:
+            words.append("NO GAIN SHOWN: within the noise of what was seen")
     else:
         words.append(f"verified on {held_out}: {_headline(checked, shown)}")
         if checked.no_gain:

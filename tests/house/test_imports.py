@@ -9,7 +9,7 @@ from importlinter.cli import lint_imports
 
 from openglia.paths import ROOT
 
-MODULES = sorted((ROOT / "openglia").rglob("*.py"))
+MODULES = sorted((ROOT / "openglia").rglob("*.py"))  # of the package, and its example
 LATE = "Imports inside functions are"  # in the docstring of a module that explains all of its own
 
 

@@ -10,10 +10,12 @@ def test_it_is_listed_and_an_unknown_one_is_refused(project):
     assert status == 0
     assert "toy      a point    height, higher is better" in output
     status, output = project.openglia("problems", "--json")
-    assert [problem["name"] for problem in json.loads(output)["problems"]] == ["routing", "toy"]
+    assert [problem["name"] for problem in json.loads(output)["problems"]] == [
+        "routing", "folder", "toy",
+    ]  # fmt: skip
     status, output = project.openglia("run", "--problem", "caching", "--model", "offline")
     assert (status, output) == (
-        2, "openglia run: no problem 'caching'; there are routing, toy\n"
+        2, "openglia run: no problem 'caching'; there are routing, folder, toy\n"
     )  # fmt: skip
 
 

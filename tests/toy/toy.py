@@ -140,7 +140,7 @@ class ToyKind(Kind):
     summary = "find the top of a hill"
     presentation = Toy.presentation
 
-    def open(self, benchmark, simulator):
+    def open(self, benchmark, simulator, place=None):
         return Toy()
 
     def restore(self, folder, results, simulator="auto"):

@@ -51,6 +51,7 @@ class Researcher:
         self._began = self.clock()
         self._time_limit: float | None = None
         self._screening: Sequence[Case] | None = None
+        self._screens_all = False  # one case alone: nothing is cheaper
         self._planned = 0  # evaluations, over all rounds
         self._over: str | None = None  # why nothing more is evaluated
 
@@ -65,7 +66,10 @@ class Researcher:
                 yield from self._measure_start()
                 self._planned -= 1
             first = max(1, int(FIRST_ROUND * self._planned))
-            self.search = Search(self.task.space, self.seed, min(first, self._planned))
+            screens = self._screening is None or not self._screens_all
+            self.search = Search(
+                self.task.space, self.seed, min(first, self._planned), screens=screens
+            )
         else:
             self.notebook.rounds += 1
             more = self._planned - self.search.budget
@@ -93,6 +97,7 @@ class Researcher:
             self.notebook.start = measured
             cases = self.task.presentation.score(measured).cases
             self._screening = cases[: max(1, len(cases) // SCREENING)] or None
+            self._screens_all = len(cases) == 1
 
     def _experiment(self, search: Search) -> Generator[Step, str, None]:
         trouble = 0

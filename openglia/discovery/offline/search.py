@@ -59,6 +59,7 @@ class Search:
     space: Space
     seed: int
     budget: int  # evaluations that the search may ask for in all
+    screens: bool = True  # whether few cases are cheaper than all
     measurements: list[Measurement] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -108,6 +109,11 @@ class Search:
                 yield Trial(drawn, True, "climb", reason)
 
     def _plan(self, budget: int) -> Iterator[Trial]:
+        if not self.screens:
+            explore = max(1, int(EXPLORE * budget))
+            yield from self._explore(explore, full=True)
+            yield from self._climb(budget - explore, full=True)
+            return
         if budget < SCREENED:
             yield from self._explore(budget, full=True)
             return
@@ -119,6 +125,9 @@ class Search:
         yield from self._ablate(budget - explore - climb - confirm)
 
     def _refine(self, evaluations: int) -> Iterator[Trial]:
+        if not self.screens:
+            yield from self._climb(evaluations, first_step=FIRST_STEP / 2, full=True)
+            return
         climb = int(0.6 * evaluations)
         confirm = max(1, int(0.2 * evaluations))
         yield from self._climb(climb, first_step=FIRST_STEP / 2)
@@ -131,9 +140,11 @@ class Search:
             if drawn is not None:
                 yield Trial(drawn, full, "explore", "drawn from the whole family")
 
-    def _climb(self, count: int, first_step: float = FIRST_STEP) -> Iterator[Trial]:
+    def _climb(
+        self, count: int, first_step: float = FIRST_STEP, *, full: bool = False
+    ) -> Iterator[Trial]:
         for number in range(count):
-            parents = [p for _, p in self.ranking(full=False)[:PARENTS]]
+            parents = [p for _, p in self.ranking(full=full)[:PARENTS]]
             if not parents or self._random.random() < FRESH_STARTS:
                 drawn = self._fresh(partial(self.space.sample, self._random))
                 reason = "a fresh start"
@@ -145,7 +156,7 @@ class Search:
                 drawn = self._fresh(partial(self.space.neighbour, parent, self._random, step))
                 reason = f"near {described(self.space.settings(parent))}"
             if drawn is not None:
-                yield Trial(drawn, False, "climb", reason)
+                yield Trial(drawn, full, "climb", reason)
 
     def _confirm(self, count: int) -> Iterator[Trial]:
         for _ in range(count):

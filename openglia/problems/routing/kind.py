@@ -23,8 +23,9 @@ class RoutingKind(Kind):
     summary = "place LLM requests on the replicas of a serving cluster (Glia, arXiv 2510.27176)"
     presentation = PRESENTATION
 
-    def open(self, benchmark: str | None, simulator: str) -> Problem:
+    def open(self, benchmark: str | None, simulator: str, place: Path | None = None) -> Problem:
         """A benchmark by its name or its file."""
+        del place
         named = benchmark or DEFAULT_BENCHMARK
         file = Path(named).resolve() if is_path(named) else None
         return Routing(load_benchmark(named), find(simulator), file)

@@ -112,7 +112,7 @@ class Routing(Problem):
             look,
         )
 
-    def failed(self, rule: str, reason: str, look: Look, source: str | None = None) -> Line:
+    def failed(self, rule: str, reason: str, look: Look, source: str | bytes | None = None) -> Line:
         """With the benchmark and the simulator."""
         where = {"benchmark": self.name, "simulator": self.simulator.name}
         return {**super().failed(rule, reason, look, source), **where}

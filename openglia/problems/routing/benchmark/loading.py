@@ -8,6 +8,7 @@ from typing import Any
 
 from openglia.errors import UsageError, shown
 from openglia.paths import BENCHMARKS
+from openglia.problems.refusals import validated
 from openglia.problems.routing.benchmark.definition import (
     Benchmark,
     Cluster,
@@ -16,8 +17,7 @@ from openglia.problems.routing.benchmark.definition import (
 )
 from openglia.problems.routing.benchmark.length_copies import adopt
 from openglia.problems.routing.benchmark.models import KINDS, File
-from openglia.problems.routing.benchmark.refusals import validated
-from openglia.problems.routing.benchmark.yaml_file import read_mapping
+from openglia.problems.yaml_file import read_mapping
 
 
 def available() -> list[str]:

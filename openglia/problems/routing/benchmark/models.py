@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from openglia.errors import UsageError, shown
+from openglia.problems.refusals import Model, refusal
 from openglia.problems.routing.benchmark import catalogue
 from openglia.problems.routing.benchmark.definition import BASELINES, Limits
-from openglia.problems.routing.benchmark.refusals import Model, refusal
 from openglia.problems.routing.seeds import parse_seeds
 from openglia.quantities import count, seconds
 

@@ -1,0 +1,65 @@
+"""``openglia.yaml``, which may stand in a problem's folder: what its other files do not say."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from openglia.presenting.objective import Objective
+from openglia.problems.refusals import Model, refusal, validated
+from openglia.problems.yaml_file import read_mapping
+
+FILE = "openglia.yaml"
+
+
+class Score(Model):
+    """The number that decides."""
+
+    name: str = "combined_score"  # a key of what evaluate() returns
+    words: str = ""  # default: the name with spaces
+    unit: str = ""
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @property
+    def objective(self) -> Objective:
+        """As the harness knows it."""
+        words = self.words or self.name.replace("_", " ")
+        return Objective(self.name, words, self.unit, self.direction == "minimize")
+
+
+class Splits(Model):
+    """What evaluate() is told to measure on; ``by`` is ``argument`` or a variable's name."""
+
+    evaluation: str
+    held_out: str
+    by: str = "argument"  # evaluate(program_path, split=...)
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(Model):
+    """The whole file. All of it may be absent."""
+
+    objective: Score = Score()
+    timeout: Seconds | int | None = None  # of one evaluation; default: config.yaml's, else 300 s
+    memory_mb: int = Field(4096, ge=64)  # address space of one evaluation
+    repeats: int = Field(1, ge=1, le=1000)  # of each evaluation, where it is noisy
+    splits: Splits | None = None
+    baselines: dict[str, str] = Field(default_factory=dict)  # name -> a program's file
+    visible: bool = False  # whether agents may read the evaluator and what lies beside it
+
+
+def read_settings(folder: Path) -> Settings:
+    """The folder's settings.
+
+    Raises:
+        UsageError: the file is not valid.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return Settings.model_validate({})
+    settings = validated(Settings, read_mapping(path), path, ())
+    if reserved := {"stub", "final"} & settings.baselines.keys():
+        raise refusal("baselines", f"{min(reserved)} is the harness's own name")
+    return settings
