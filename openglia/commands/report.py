@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from openglia import report
+from openglia.discovery.activity import is_alive
 from openglia.errors import UsageError
 from openglia.report.data import is_run
 
@@ -24,5 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.folder
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; name a run folder in generated/")
-    print(report.write(folder) if is_run(folder) else report.write_index(folder))
+    if is_run(folder):
+        print(report.write(folder, alive=is_alive(folder)))
+    else:
+        print(report.write_index(folder, alive=is_alive))
     return 0

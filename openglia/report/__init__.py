@@ -1,5 +1,6 @@
 """A run's report: one page that opens offline, its plots as PNG, and an index over runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from openglia.errors import UsageError
@@ -9,21 +10,35 @@ from openglia.presenting.presentation import Presentation
 from openglia.report import data, plots
 
 
-def write(run_dir: Path, presentation: Presentation | None = None, *, images: bool = True) -> Path:
+def write(
+    run_dir: Path,
+    presentation: Presentation | None = None,
+    *,
+    images: bool = True,
+    alive: bool = False,
+) -> Path:
     """Write ``report.html`` and ``plots/*.png`` of a run folder, however far the run came.
 
-    What is missing is said in the page. The problem may measure for its own plots. Without
-    ``images`` the PNGs stay as ``draw_plots`` has left them. The presentation is by default that of
-    the run's kind of problem.
+    What is missing is said in the page. The problem may measure for its own plots.
+
+    Args:
+        run_dir: the run's folder.
+        presentation: by default that of the run's kind of problem.
+        images: without, the PNGs stay as ``draw_plots`` has left them.
+        alive: a process works on the run: unless it has ended, the page loads itself again, and
+            the problem's own plots, which are of what the run ends with, are left out.
     """
     from openglia.report import page  # a run that only draws needs no templates
 
-    run = data.read(run_dir.resolve(), presentation)
-    generic, own = plots.generic(run), run.presentation.plots(run)
+    run = data.read(run_dir.resolve(), presentation, alive=alive)
+    generic = plots.generic(run)
+    own = [] if run.under_way else run.presentation.plots(run)
     if images:
         _write_images(run.folder, [*generic, *own])
     path = run.folder / "report.html"
-    write_atomically(path, page.render(run, generic, own))
+    text = page.render(run, generic, own)
+    if run.folder.is_dir():  # else deleted meanwhile, and it shall not come back
+        write_atomically(path, text)
     return path
 
 
@@ -33,8 +48,17 @@ def draw_plots(run_dir: Path, presentation: Presentation | None = None) -> list[
     return _write_images(run.folder, [*plots.generic(run), *run.presentation.plots(run)])
 
 
-def write_index(folder: Path, presentation: Presentation | None = None) -> Path:
+def write_index(
+    folder: Path,
+    presentation: Presentation | None = None,
+    alive: Callable[[Path], bool] = lambda _: False,
+) -> Path:
     """Write ``index.html``, which compares the runs in ``folder``.
+
+    Args:
+        folder: of run folders.
+        presentation: by default that of each run's kind of problem.
+        alive: whether a process works on the run in a folder.
 
     Raises:
         UsageError: there is no run in it.
@@ -46,7 +70,7 @@ def write_index(folder: Path, presentation: Presentation | None = None) -> Path:
     if not paths:
         raise UsageError(f"{folder} holds no run folder; ./run.sh makes one in generated/")
     path = folder / "index.html"
-    runs = [data.read(path, presentation) for path in paths]
+    runs = [data.read(path, presentation, alive=alive(path)) for path in paths]
     write_atomically(path, index.render(runs, folder))
     return path
 

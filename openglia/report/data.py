@@ -45,6 +45,7 @@ class Run:
     final_source: str | None
     solution: str | None
     missing: tuple[str, ...]  # one phrase for each thing that should be there and is not
+    under_way: bool = False
 
     @property
     def name(self) -> str:
@@ -78,13 +79,27 @@ class Run:
 
     def best_so_far(self) -> list[tuple[int, float]]:
         """(evaluation number, value) of every full evaluation that was the best up to then."""
-        best: list[tuple[int, float]] = []
+        return [(entry.number, value) for entry, value in self._improvements()]
+
+    @property
+    def leader(self) -> Entry | None:
+        """The best full evaluation; the earliest of equals."""
+        return self._improvements()[-1][0] if self._improvements() else None
+
+    def source(self, entry: Entry) -> str | None:
+        """What was evaluated, if its file is there."""
+        if entry.candidate is None:
+            return None
+        return read_text(self.folder / "candidates" / Path(entry.candidate).name)
+
+    def _improvements(self) -> list[tuple[Entry, float]]:
+        best: list[tuple[Entry, float]] = []
         for entry in self.entries:
             value = entry.score.value
             if not entry.full or value is None:
                 continue
             if not best or self.objective.better(value, best[-1][1]):
-                best.append((entry.number, value))
+                best.append((entry, value))
         return best
 
     def contestants(self) -> dict[str, Mapping[str, Any]]:
@@ -114,11 +129,12 @@ def is_run(folder: Path) -> bool:
     return folder.is_dir() and any((folder / mark).exists() for mark in MARKS)
 
 
-def read(folder: Path, presentation: Presentation | None = None) -> Run:
+def read(folder: Path, presentation: Presentation | None = None, *, alive: bool = False) -> Run:
     """Read a run folder. Never raises for a missing or a damaged file.
 
     Args:
         presentation: default that of the run's kind of problem.
+        alive: a process works on the run.
     """
     missing = []
     results: Any = {}
@@ -132,9 +148,14 @@ def read(folder: Path, presentation: Presentation | None = None) -> Run:
         results = {}
     if presentation is None:
         presentation = kind_of(results).shown(results, folder)
+    under_way = alive and text(results, "status") in (None, "running")
     final = presentation.final_name
     expected = EXPECTED | {final: "the candidate that the run stands behind"}
-    absent = [f"{name}: {what}" for name, what in expected.items() if not (folder / name).exists()]
+    absent = [
+        f"{name}: {what}"
+        for name, what in expected.items()
+        if not under_way and not (folder / name).exists()
+    ]
     return Run(
         folder=folder,
         presentation=presentation,
@@ -143,6 +164,7 @@ def read(folder: Path, presentation: Presentation | None = None) -> Run:
         final_source=read_text(folder / final),
         solution=read_text(folder / "solution.md"),
         missing=(*absent, *missing),
+        under_way=under_way,
     )
 
 

@@ -1,18 +1,20 @@
 """What the page of one run shows, as plain data; ``templates/report.html`` lays it out."""
 
-import difflib
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from openglia.presenting import spent, units
 from openglia.presenting.drawing import Absent, Plot
-from openglia.presenting.tolerant import at, items, mapping, number, read_text, text
+from openglia.presenting.tolerant import at, items, mapping, number, text
 from openglia.report import conversation, verdict
 from openglia.report.data import Run
+from openglia.report.discovered import discovered
 from openglia.report.rendering import render as render_template
+from openglia.report.rendering import script
 
 Pairs = list[tuple[str, str]]
 
@@ -22,6 +24,7 @@ SHOWN_ELSEWHERE = {
     "outcome", "prices", "reason", "status", "stub", "timings", "usage", "verification", "warnings",
 }  # fmt: skip
 LANGUAGES = {".py": "python", ".cpp": "cpp", ".c": "c", ".rs": "rust", ".go": "go", ".sh": "bash"}
+REFRESH = 15  # seconds until the page of a run that is under way loads itself again
 TONES = {"passed": "good", "failed": "bad"}
 
 
@@ -62,10 +65,13 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
     """
     contestants, cases, progress = generic
     results = run.results
+    refreshing = {"refresh": REFRESH, "script": script("refreshing.js")} if run.under_way else {}
     return render_template(
         "report.html",
+        **refreshing,
         run=run,
         label=run.label(run.yardstick),
+        now=datetime.now(UTC).strftime("%H:%M:%S UTC"),
         final=run.presentation.final_name,
         language=LANGUAGES.get(run.presentation.suffix, "text"),
         status=verdict.status(run),
@@ -80,8 +86,7 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
             _contestants(run, "held_out", f"held-out {run.case}s"),
             _contestants(run, "evaluation", f"evaluation {run.case}s"),
         ],
-        origin=text(results, "final", "candidate"),
-        difference=_difference(run),
+        found=discovered(run),
         progress=progress,
         best={position for position, _ in run.best_so_far()},
         own_plots=own,
@@ -109,7 +114,9 @@ def _facts(run: Run) -> Pairs:
 
 def _tiles(run: Run) -> list[Tile]:
     results, objective = run.results, run.objective
-    held_out = run.score("final", "held_out")
+    name, where, score = run.label("final"), "held-out", run.score("final", "held_out")
+    if run.under_way and score.value is None and run.leader is not None:
+        name, where, score = f"best {run.noun} so far", "evaluation", run.leader.score
     total = number(results, "evaluations", "total")
     full = sum(entry.full and entry.score.ok for entry in run.entries)
     failed = sum(not entry.score.ok for entry in run.entries)
@@ -117,19 +124,19 @@ def _tiles(run: Run) -> list[Tile]:
     cost = f", {used.money}" if used.priced_calls else ""
     return [
         Tile(
-            f"{units.first_upper(run.label('final'))}, {objective.words}",
-            units.measure(held_out.value, objective.unit),
-            f"held-out {run.case}s, 90 % interval {units.span(held_out.interval)}",
+            f"{units.first_upper(name)}, {objective.words}",
+            units.measure(score.value, objective.unit),
+            f"{where} {run.case}s, 90 % interval {units.span(score.interval)}",
         ),
         Tile(f"Relative to {run.label(run.yardstick)}", *_relative(run)),
         Tile(
             "Evaluations",
-            units.count(total if total is not None else len(run.entries) or None),
+            units.count(total or len(run.entries) or None),
             f"{full} full, {failed} failed",
         ),
         Tile(
             "Wall time",
-            units.duration(number(results, "elapsed_seconds")),
+            units.duration(_elapsed(run)),
             f"{units.count(used.tokens)} tokens{cost}" if used.tokens else "no tokens recorded",
         ),
     ]
@@ -138,6 +145,8 @@ def _tiles(run: Run) -> list[Tile]:
 def _relative(run: Run) -> tuple[str, str]:
     """The ratio to the yardstick on held-out cases, and what it is of."""
     case = run.case
+    if run.under_way and run.leader is not None and run.mean("final", "held_out") is None:
+        return units.ratio(run.leader.score.ratio), f"evaluation {case}s"
     means = units.ratio(verdict.ratio_to_yardstick(run, "held_out"))
     seen = units.ratio(verdict.ratio_to_yardstick(run, "evaluation"))
     paired = verdict.paired_ratio(run)
@@ -148,6 +157,12 @@ def _relative(run: Run) -> tuple[str, str]:
         f"held-out {case}s, {case} by {case}, {spread}; of the means {means}, on evaluation "
         f"{case}s {seen}"
     )
+
+
+def _elapsed(run: Run) -> float | None:
+    """Seconds; of a run under way until its last evaluation."""
+    last = run.entries[-1].elapsed if run.under_way and run.entries else None
+    return last or number(run.results, "elapsed_seconds")
 
 
 def _contestants(run: Run, group: str, words: str) -> Table:
@@ -165,17 +180,6 @@ def _contestants(run: Run, group: str, words: str) -> Table:
             if isinstance(value.get(group), Mapping)
         ],
     )
-
-
-def _difference(run: Run) -> str | None:
-    """What the run changed in the candidate that it started from; None if that is not known."""
-    path = run.presentation.start
-    start = None if path is None else read_text(path)
-    if start is None or run.final_source is None:
-        return None
-    old, new = start.splitlines(), run.final_source.splitlines()
-    name = run.presentation.final_name
-    return "\n".join(difflib.unified_diff(old, new, "stub", name, lineterm=""))
 
 
 def _usage(usage: Mapping[str, Any]) -> Table:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from openglia.presenting import units
 from openglia.presenting.tolerant import at, interval, items, number, text
-from openglia.report.data import Run
+from openglia.report.data import Entry, Run
 
 Tone = Literal["good", "warning", "bad", "plain"]
 
@@ -30,6 +30,8 @@ class Flag:
 
 def status(run: Run) -> Flag:
     """How the run ended."""
+    if run.under_way:
+        return Flag("plain", "under way", "The run goes on.")
     tone, word = STATUS.get(run.status, ("warning", run.status))
     said = "The run did not come to its end." if word == "unfinished" else f"The run {word}."
     return Flag(tone, word, text(run.results, "reason") or said)
@@ -123,7 +125,11 @@ def headline(run: Run) -> str:
     held_out, evaluated = gain(run, "held_out"), gain(run, "evaluation")
     measured = held_out if held_out is not None else evaluated
     if measured is None:
-        return f"No {run.noun} was verified against {label} in this run."
+        unverified = f"No {run.noun} was verified against {label} in this run"
+        if run.leader is None:
+            return "Nothing is found yet." if run.under_way else f"{unverified}."
+        best = _leader(run, run.leader)
+        return f"So far {best}." if run.under_way else f"{unverified}; {best}."
     if (paired := paired_ratio(run)) is not None:
         ratio, spread = paired
         evaluation = ""
@@ -143,6 +149,16 @@ def headline(run: Run) -> str:
     if held_out is not None and evaluated is not None:
         return f"{sentence} ({_change(run, evaluated)} on the evaluation {case}s)."
     return f"{sentence}."
+
+
+def _leader(run: Run, best: Entry) -> str:
+    ratio = "" if best.score.ratio is None else f", {units.ratio(best.score.ratio)} of"
+    against = f"{ratio} {run.label(run.yardstick)}'s" if ratio else ""
+    return (
+        f"the best {run.noun}'s {run.objective.words} is "
+        f"{units.measure(best.score.value, run.objective.unit)}{against} on the evaluation "
+        f"{run.case}s (evaluation {best.number})"
+    )
 
 
 def _change(run: Run, gained: float) -> str:

@@ -32,6 +32,7 @@ def introduce(
         say(OFFLINE)
     for line in options.problem.introduction():
         say(line)
+    say(f"{folder.report} shows how it stands, from the first evaluation on")
     say(f"sandbox {sandbox.name}: {sandbox.why}")
     if sandbox.warning:
         say(f"!! {sandbox.warning}")

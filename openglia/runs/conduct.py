@@ -24,6 +24,7 @@ from openglia.runs.options import Options
 from openglia.runs.record import Record
 from openglia.runs.results import UNFINISHED, Contestant, Ended, Results, load, save
 from openglia.runs.spending import Spending, add_usage, used
+from openglia.runs.standing import Standing
 from openglia.sandbox import choosing as sandbox
 from openglia.sandbox.choosing import Sandbox
 from openglia.sandbox.layout import Layout
@@ -146,12 +147,18 @@ def _discover(
 ) -> Outcome:
     problem, shown = options.problem, options.problem.presentation
     begin_discovery = discover or _agents()
-    evaluator = Evaluator(record, problem, max_evaluations=options.limits.max_evaluations)
+    standing = Standing(folder, record)
+    evaluator = Evaluator(
+        record,
+        problem,
+        max_evaluations=options.limits.max_evaluations,
+        evaluated=standing.evaluated,
+    )
     before = used(results, record)
     spending = Spending(folder, results, before)
     known = {name: line for name, line in results.on_evaluation_cases.items() if name != "final"}
     try:
-        with evaluator:
+        with standing, evaluator:
             layout = Layout(
                 scratch=folder.scratch,
                 socket_dir=evaluator.folder,

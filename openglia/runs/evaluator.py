@@ -11,7 +11,7 @@ import socket
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -36,9 +36,16 @@ class Evaluator:
     """Serves one run. A context manager; ``socket_path`` goes into OPENGLIA_EVALUATOR."""
 
     def __init__(
-        self, record: Record, problem: Problem, *, max_evaluations: int | None = None
+        self,
+        record: Record,
+        problem: Problem,
+        *,
+        max_evaluations: int | None = None,
+        evaluated: Callable[[], None] = lambda: None,
     ) -> None:
+        """``evaluated`` is called after each answer, from any thread."""
         self._record = record
+        self._evaluated = evaluated
         self._problem = problem
         self._max_evaluations = max_evaluations
         self._queue: deque[object] = deque()
@@ -104,6 +111,7 @@ class Evaluator:
                 self.trouble.append(reason)
                 line, note = self._failed("harness", reason), "not counted"
             _send(connection, Answer(line, f"{self._problem.told(line)}\n({note})"))
+        self._evaluated()
 
     def _answer(self, connection: socket.socket) -> tuple[Line, str]:
         request = read_request(_receive_line(connection), self._problem)

@@ -48,7 +48,7 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """Everything, to look at; written last."""
+        """Everything, to look at: how the run stands while it goes on, and all of it at the end."""
         return self.path / "report.html"
 
     def remove_half_files(self) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -144,13 +145,22 @@ def _lives(pid: int) -> bool:
 def _wait_for_workers(pid: int) -> list[int]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        tasks = Path(f"/proc/{pid}/task").glob("*/children")
-        found = [int(child) for task in tasks for child in task.read_text().split()]
-        if found:
+        if _workers(pid):
             time.sleep(0.3)
-            return found
+            return _workers(pid)
         time.sleep(0.02)
     raise AssertionError("no worker was started")
+
+
+def _workers(pid: int) -> list[int]:
+    """The children that simulate; not the one that writes the page."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            with suppress(OSError):
+                if b"worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+    return found
 
 
 def test_a_signal_in_an_evaluation_finishes_the_run(faulty):

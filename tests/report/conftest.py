@@ -212,6 +212,16 @@ class Folder:
         path = folder / "results.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
+    def begun(self, folder: Path) -> Path:
+        """The same folder before its run has ended."""
+        for name in ("final_scheduler.py", "solution.md"):
+            (folder / name).unlink()
+        self.change(folder, status="running", final=None, verification=None, integrity=None,
+                    outcome=None, ended=None)  # fmt: skip
+        for record in map(json.loads, (folder / "evaluations.jsonl").read_text().splitlines()):
+            (folder / record["candidate"]).write_text(f"# candidate {record['number']}\n")
+        return folder
+
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Folder:
