@@ -71,7 +71,11 @@ def test_without_a_combined_score_the_mean_counts_and_that_is_said(folder):
         ("import os; os._exit(7)", "crash", "ended with status 7 and no result"),
         ("import time; time.sleep(600)", "timeout", "longer than 2 s"),
         ("print('{}' * 10**6, flush=True); return {'combined_score': 1}", "ok", ""),
-        ("import no_such_package", "crash", "No module named 'no_such_package'"),
+        (
+            "import no_such_package",
+            "crash",
+            "No module named 'no_such_package'; name what the evaluator needs",
+        ),
     ],
 )
 def test_what_an_evaluator_may_do(folder, body, rule, reason):
@@ -111,6 +115,18 @@ def test_an_evaluator_that_changes_its_files_or_plants_compiled_ones_changes_not
     (problem.source.folder / "helper.py").write_text("STEP = 7\n")
     assert problem.examine()[0].outcome == "failed"
     assert measured(place)["value"] == 11.0  # the copy is made anew
+
+
+def test_an_evaluator_in_a_folder_of_its_own_as_skydiscover_has_it(folder):
+    place = folder(data__txt="never read")
+    inside = place / "evaluator"
+    inside.mkdir()
+    (place / "evaluator.py").unlink()
+    (inside / "data.txt").write_text("4")
+    (inside / "evaluator.py").write_text(
+        "def evaluate(p):\n    return {'combined_score': float(open('data.txt').read())}\n"
+    )
+    assert measured(place)["value"] == 4.0
 
 
 def test_splits_by_argument_and_by_variable(folder):

@@ -61,7 +61,7 @@ def call(
         candidate.write_bytes(program.read_bytes())
         arguments, variables = _of_split(source, split)
         job = {
-            "work": str(work),
+            "evaluator": str(work / source.evaluator.relative_to(source.folder)),
             "program": str(candidate),
             "function": function,
             "arguments": arguments,

@@ -34,6 +34,7 @@ class Source:
     folder: Path  # the copy
     name: str
     hash: str  # 12 hexadecimal digits over all files
+    evaluator: Path  # in the copy; its own folder is where it starts
     initial: Path
     statement: str
     settings: Settings
@@ -43,8 +44,8 @@ class Source:
     @property
     def requirements(self) -> Path | None:
         """What the evaluator needs besides, if it says so."""
-        path = self.folder / "requirements.txt"
-        return path if path.exists() else None
+        places = (self.evaluator.parent, self.folder)
+        return next((p for place in places if (p := place / "requirements.txt").exists()), None)
 
 
 def read_source(folder: Path, name: str | None = None) -> Source:
@@ -59,8 +60,10 @@ def read_source(folder: Path, name: str | None = None) -> Source:
     copy = paths.CACHE / "problems" / digest
     if not copy.is_dir() or folder_hash(copy) != digest:
         _copy(folder, copy, digest)
-    evaluator = copy / EVALUATOR
-    if not evaluator.is_file():
+    # At the top, or in a folder of its own, as SkyDiscover's benchmarks have it.
+    places = (copy / EVALUATOR, copy / "evaluator" / EVALUATOR)
+    evaluator = next((path for path in places if path.is_file()), None)
+    if evaluator is None:
         raise UsageError(f"{folder}: there is no {EVALUATOR} with evaluate(program_path)")
     initial = sorted(copy.glob("initial_program.*"))
     if len(initial) != 1:
@@ -77,6 +80,7 @@ def read_source(folder: Path, name: str | None = None) -> Source:
         folder=copy,
         name=name or folder.resolve().name,
         hash=digest,
+        evaluator=evaluator,
         initial=initial[0],
         statement=_statement(copy, config),
         settings=settings,

@@ -1,9 +1,9 @@
 """Calls an evaluator once: ``PYTHON worker.py JOB.json``. Standard library only.
 
 A program of its own, in a process of its own: it may run under another environment's Python. JOB
-holds ``work`` (a private copy of the problem's folder, where it starts), ``program``, ``function``,
-``arguments`` and ``result``: the file for what came of it. What the evaluator prints goes where
-the process's output goes.
+holds ``evaluator`` (in a private copy of the problem's folder; its own folder is where it starts),
+``program``, ``function``, ``arguments`` and ``result``: the file for what came of it. What the
+evaluator prints goes where the process's output goes.
 """
 
 import importlib.util
@@ -25,11 +25,12 @@ def main(job_file: str) -> int:
     job = json.loads(Path(job_file).read_text())
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
     sys.dont_write_bytecode = True
-    os.chdir(job["work"])
-    sys.path.insert(0, job["work"])
-    sys.argv = [str(Path(job["work"]) / "evaluator.py")]
+    evaluator = Path(job["evaluator"])
+    os.chdir(evaluator.parent)
+    sys.path.insert(0, str(evaluator.parent))
+    sys.argv = [str(evaluator)]
     try:
-        result = _told(_evaluator(job["work"], job["function"])(job["program"], **job["arguments"]))
+        result = _told(_evaluator(evaluator, job["function"])(job["program"], **job["arguments"]))
     except BaseException as error:
         lines = traceback.format_exception(error)
         result = {
@@ -58,9 +59,9 @@ def _stand_in() -> None:
             sys.modules[made.__name__] = made
 
 
-def _evaluator(work: str, function: str) -> Any:
+def _evaluator(path: Path, function: str) -> Any:
     _stand_in()
-    spec = importlib.util.spec_from_file_location("evaluator", Path(work) / "evaluator.py")
+    spec = importlib.util.spec_from_file_location("evaluator", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["evaluator"] = module
