@@ -33,10 +33,10 @@ def main(job_file: str) -> int:
         result = _told(_evaluator(evaluator, job["function"])(job["program"], **job["arguments"]))
     except BaseException as error:
         lines = traceback.format_exception(error)
-        result = {
-            "error": f"{type(error).__name__}: {error}"[:_TEXT],
-            "detail": "".join(lines)[-_TEXT:],
-        }
+        said = f"{type(error).__name__}: {error}"
+        if isinstance(error, ModuleNotFoundError):
+            said += "; name what the evaluator needs in the folder's requirements.txt"
+        result = {"error": said[:_TEXT], "detail": "".join(lines)[-_TEXT:]}
     Path(job["result"]).write_text(json.dumps(result))
     return 0
 
