@@ -19,6 +19,7 @@ from openglia.errors import OpenGliaError, UsageError
 COMMANDS = {
     "setup": "install the simulator and what the experiment needs (./setup.sh calls it)",
     "run": "discover an algorithm: one experiment (./run.sh calls it)",
+    "watch": "show how a run goes, or went",
     "finish": "complete the folder of a run whose process was killed",
     "verify": "repeat a run's final verification on the held-out cases",
     "report": "write a run's report.html, or an index of all runs",

@@ -60,6 +60,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-preflight", action="store_true", help="do not try the model once before the run"
     )
+    parser.add_argument(
+        "--quiet", action="store_true", help="no display, and no line for each evaluation"
+    )
     parser.epilog = (
         "Exit status: 0 the run completed or reached a limit, 1 it failed, 130 it was interrupted. "
         "In every case generated/run_*/ holds what there is."
@@ -70,9 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Conduct the experiment."""
     from openglia.discovery.models import adopt_dotenv
     from openglia.runs.conduct import conduct
+    from openglia.watching.display import Display
 
     adopt_dotenv(os.environ)
-    return conduct(options(arguments), say)
+    with Display(quiet=arguments.quiet) as display:
+        return conduct(options(arguments), say, on_begin=display.begin)
 
 
 def options(arguments: argparse.Namespace) -> "Options":

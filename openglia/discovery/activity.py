@@ -44,8 +44,8 @@ class Activity:
         lines = (line.strip() for line in self._redactor.text(command).splitlines())
         self._note("runs", agent=agent, what=next(filter(None, lines), "")[:_LONGEST])
 
-    def waits(self, agent: str, why: str, seconds: float) -> None:
-        """The agent's model is in trouble and is asked again in so many seconds."""
+    def waits(self, agent: str, why: str, seconds: float | None) -> None:
+        """The agent's model is in trouble and is asked again, in so many seconds if known."""
         what = self._redactor.text(why)[:_LONGEST]
         self._note("waits", agent=agent, what=what, seconds=seconds)
 

@@ -10,9 +10,9 @@ from fast_agent.types import LlmStopReason, RequestParams
 
 from openglia.discovery.experiment import Patience, Usage
 from openglia.discovery.loop import collect_clients
+from openglia.discovery.patience import hand_on_errors
 from openglia.discovery.provider import (
     ProviderSetupError,
-    hand_on_errors,
     running,
     unused,
     usage,

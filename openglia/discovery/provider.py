@@ -1,6 +1,5 @@
 """fast-agent, set up for one run: two agents, a configuration of their own, nothing leaked in."""
 
-import asyncio
 import contextlib
 import os
 import tempfile
@@ -12,7 +11,6 @@ from typing import Any
 import yaml
 from fast_agent import FastAgent
 from fast_agent.config import Settings
-from fast_agent.core.logging.logger import get_logger
 from fast_agent.llm.provider_types import Provider
 from fast_agent.types import RequestParams
 
@@ -20,11 +18,12 @@ from openglia.discovery import cost, offline
 from openglia.discovery.activity import Activity
 from openglia.discovery.experiment import Experiment, Patience, Usage
 from openglia.discovery.models import CONFIGURATION_FILES, OFFLINE, SECRETS_FILES, read_settings
+from openglia.discovery.patience import be_patient
 from openglia.discovery.prompts import prompt
 from openglia.discovery.redaction import Redactor
 from openglia.discovery.shell import SandboxedShell
 from openglia.discovery.tracing import RESEARCHER, SUPERVISOR
-from openglia.discovery.trouble import is_final, one_line, refuse_page, retry_after, told
+from openglia.discovery.trouble import one_line
 from openglia.errors import OpenGliaError
 
 # Of the user's configuration only what concerns models is taken over: no servers, plugins,
@@ -38,8 +37,6 @@ _KEPT_SETTINGS = {p.config_name for p in Provider} | {
 # Tools that run at the provider: they would get the Researcher around a sandbox without network.
 _PROVIDER_TOOLS = ("web_search", "web_fetch", "x_search")
 _LONGEST_COMMAND = 3600  # seconds; fast-agent waits no longer for a command in the foreground
-# What makes a client of a provider's SDK, anew for each call, in fast-agent's classes.
-_CLIENT_MAKERS = ("_openai_client", "_responses_client", "_initialize_anthropic_client")
 
 
 class ProviderSetupError(OpenGliaError):
@@ -106,7 +103,7 @@ async def start(
     async with running(model, root, patience, redactor, declare, shell) as app:
         agents = Agents(app[RESEARCHER], app[SUPERVISOR])
         for agent in (agents.researcher, agents.supervisor):
-            _be_patient(agent, patience, redactor, experiment.say, activity)
+            be_patient(agent, patience, redactor, experiment.say, activity)
             _switch_off_provider_tools(agent.llm)
         yield agents
 
@@ -221,60 +218,6 @@ def _switch_off_provider_tools(llm: Any) -> None:
     for tool in _PROVIDER_TOOLS:
         if getattr(llm, f"{tool}_enabled", False):
             getattr(llm, f"set_{tool}_enabled")(False)
-
-
-def _be_patient(
-    agent: Any,
-    patience: Patience,
-    redactor: Redactor,
-    say: Callable[[str], None],
-    activity: Activity,
-) -> None:
-    """Let fast-agent wait as long as the provider asks, and say so in our words."""
-    logger, llm = get_logger("openglia.discovery"), agent.llm
-    llm.retry_backoff_seconds = patience.backoff
-
-    async def wait(error: Exception, *, attempt: int, retries: int) -> None:
-        seconds = max(patience.backoff * (attempt + 1), retry_after(error))
-        line = redactor.text(told(error))
-        tried = f"{attempt + 1} of {retries + 1}"
-        logger.warning(
-            "provider trouble", data={"error": line, "attempt": tried, "wait_seconds": seconds}
-        )
-        say(f"provider trouble: {line}; try {tried}, the next in {seconds:g} s")
-        activity.waits(agent.name, line, seconds)
-        await asyncio.sleep(seconds)
-        activity.thinks(agent.name)
-
-    hand_on_errors(llm, is_final)
-    # fast-agent prints chosen words of the error here, unredacted, and knows no retry-after.
-    llm._wait_before_retry = wait
-
-
-def hand_on_errors(
-    llm: Any, which: Callable[[BaseException], bool], *, sdk_retries: int | None = None
-) -> None:
-    """Let the model's calls raise ``which`` errors at once, web pages among the answers too.
-
-    fast-agent repeats a refused call like any other, and makes an answer without status of the
-    error in the end. ``sdk_retries`` are the repeats below it, by the SDK, which nothing tells of.
-    """
-    is_fatal = llm._is_fatal_retry_error
-    llm._is_fatal_retry_error = lambda error: which(error) or is_fatal(error)
-    for name in _CLIENT_MAKERS:
-        if (make := getattr(llm, name, None)) is not None:
-            setattr(llm, name, _watched(make, sdk_retries))
-
-
-def _watched(make: Callable[[], Any], sdk_retries: int | None) -> Callable[[], Any]:
-    def maker() -> Any:
-        client = make()
-        client._client.event_hooks["response"].append(refuse_page)
-        if sdk_retries is not None:
-            client.max_retries = sdk_retries
-        return client
-
-    return maker
 
 
 def usage(agent: Any) -> Usage:

@@ -60,8 +60,13 @@ def is_unreachable(error: BaseException) -> bool:
 def retry_after(error: BaseException) -> float:
     """Seconds that the provider asks to wait, 0 if it does not say."""
     headers = getattr(getattr(error, "response", None), "headers", None)
+    return 0.0 if headers is None else asked_to_wait(headers)
+
+
+def asked_to_wait(headers: Any) -> float:
+    """Seconds that a response's headers ask to wait, 0 if they do not say."""
     try:
-        seconds = float(headers.get("retry-after", 0)) if headers is not None else 0.0
+        seconds = float(headers.get("retry-after", 0))
     except ValueError:
         return 0.0  # a date: the usual back-off will do
     return min(max(seconds, 0.0), _LONGEST_WAIT)

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from openglia import interrupts, paths
@@ -39,8 +40,16 @@ LOCKED = "a run (it has the working copy to itself)"
 Discover = Callable[[Experiment], Awaitable[Outcome]]
 
 
-def conduct(options: Options, say: Say, discover: Discover | None = None) -> int:
+def conduct(
+    options: Options,
+    say: Say,
+    discover: Discover | None = None,
+    on_begin: Callable[[Path], None] | None = None,
+) -> int:
     """Run one experiment and return the exit status.
+
+    Args:
+        on_begin: told the run's folder once there is one.
 
     Raises:
         OpenGliaError: it could not begin, or its folder cannot be written any more.
@@ -56,6 +65,8 @@ def conduct(options: Options, say: Say, discover: Discover | None = None) -> int
         trial = _preflight(options, say)  # before anything is written or measured
         folder, results = beginning.begin(options, chosen, snapshot)
         under_way.enter_context(alive(folder.path))
+        if on_begin is not None:
+            on_begin(folder.path)
         if trial is not None:
             add_usage(results, "preflight", trial.usage)
             save(folder, results)

@@ -47,11 +47,14 @@ def test_a_wait_is_noted_with_its_reason_and_its_length(lab, protocol):
     with StandIn([busy, busy, busy, busy, say("An account.")]) as server:
         assert lab.discover(server, protocol).status == "completed"
     waits = [line for line in read_json_lines(lab.run_dir / FILE) if line["doing"] == "waits"]
-    assert waits
-    assert all("slow down" in line["what"] and line["seconds"] > 0 for line in waits)
-    # What comes after a wait is another call.
+    by_sdk = [line for line in waits if line["what"] == "status 429"]
+    by_us = [line for line in waits if "slow down" in line["what"]]
+    assert len(by_sdk) == 4 and len(by_sdk) + len(by_us) == len(waits)
+    assert by_us and all(line["seconds"] > 0 for line in by_us)
+    # After a wait, of one or both, comes another call.
     kinds = [kind for kind, *_ in noted(lab)]
-    assert all(after == "thinks" for kind, after in pairwise(kinds) if kind == "waits")
+    assert {after for kind, after in pairwise(kinds) if kind == "waits"} == {"thinks", "waits"}
+    assert kinds[-2:] == ["thinks", "ended"] and kinds.count("waits") > len(by_us)
 
 
 def test_a_folder_that_is_gone_ends_no_run(tmp_path):

@@ -24,7 +24,7 @@ def unwaiting(monkeypatch):
     async def wait(seconds, *_):
         raise AssertionError(f"waited {seconds} s")
 
-    monkeypatch.setattr("openglia.discovery.provider.asyncio", SimpleNamespace(sleep=wait))
+    monkeypatch.setattr("openglia.discovery.patience.asyncio", SimpleNamespace(sleep=wait))
 
 
 @pytest.mark.parametrize(
@@ -51,20 +51,20 @@ def test_passing_trouble_is_waited_out(lab, protocol, trouble):
 def test_a_retry_after_is_obeyed(monkeypatch, tmp_path):
     from fast_agent.llm.fastagent_llm import FastAgentLLM
 
-    from openglia.discovery import provider
+    from openglia.discovery import patience
 
     waits = []
 
     async def sleep(seconds):
         waits.append(seconds)
 
-    monkeypatch.setattr(provider.asyncio, "sleep", sleep)
+    monkeypatch.setattr(patience.asyncio, "sleep", sleep)
     assert hasattr(FastAgentLLM, "_wait_before_retry")  # what is replaced below
     llm = SimpleNamespace(_is_fatal_retry_error=lambda error: False)
     said, redact = [], Redactor(["the-key-of-mine"])
     agent = SimpleNamespace(name="researcher", llm=llm)
     activity = Activity(tmp_path, redact)
-    provider._be_patient(agent, Patience(backoff=2), redact, said.append, activity)
+    patience.be_patient(agent, Patience(backoff=2), redact, said.append, activity)
     busy = RuntimeError("busy")
     busy.response = SimpleNamespace(headers={"retry-after": "37"})
     for error in (busy, RuntimeError("no header for the-key-of-mine")):
