@@ -144,4 +144,5 @@ def _simulator(arguments: argparse.Namespace, recorded: dict[str, Any]) -> str:
 
 def say(line: str) -> None:
     """Messages are on standard error; the run's products are files."""
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")  # at once: the display writes there too
+    sys.stderr.flush()
