@@ -153,6 +153,23 @@ def test_splits_by_argument_and_by_variable(folder):
     assert problem.measure(problem.start, problem.held_out)["value"] == 1.0
 
 
+def test_a_value_per_case_gives_pairs_and_an_interval(folder):
+    body = "def evaluate(p):\n    return {'combined_score': 2.0, 'each': %s}\n"
+    settings = "cases: {key: each, noun: query}\n"
+    problem = opened(folder(body % "[1.0, 2, 3.5]", openglia__yaml=settings))
+    line = problem.measure(problem.start, problem.everything)
+    assert (line["by_case"], line["cases"], line["full"]) == ([1.0, 2.0, 3.5], [0, 1, 2], True)
+    assert line["interval"][0] < 2 < line["interval"][1]
+    assert "each" not in line["metrics"]
+    assert problem.presentation.case == "query"
+    stage = "def evaluate_stage1(p):\n    return {'combined_score': 1.0}\n"
+    problem = opened(folder(body % "[1.0]" + stage, openglia__yaml=settings))
+    assert problem.measure(problem.start, problem.look({"quick": True}))["value"] == 1.0
+    for wrong in ("[]", "None", "[1, float('nan')]", "'text'"):
+        line = measured(folder(body % wrong, openglia__yaml=settings))
+        assert line["reason"] == "evaluate() gave no list of finite numbers as each"
+
+
 def test_the_first_stage_is_the_quick_look(folder):
     stage = EVALUATOR + "def evaluate_stage1(p):\n    return {'combined_score': 0.5}\n"
     problem = opened(folder(stage))

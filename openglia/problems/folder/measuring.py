@@ -5,7 +5,7 @@ import math
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -26,6 +26,7 @@ class Measured:
     """What one call of the evaluator gave: a value, or a rule and a reason why there is none."""
 
     value: float | None = None
+    by_case: Sequence[float] = ()  # the value on each case; the value alone where there are none
     metrics: Mapping[str, Any] = field(default_factory=dict)
     rule: str = ""
     reason: str = ""
@@ -96,11 +97,12 @@ def call(
         except (OSError, ValueError):
             reason = f"the evaluator's process ended with status {worker.status} and no result"
             return Measured(rule="crash", reason=reason, detail=worker.stderr()[-_DETAIL:])
-    return understood(told, source.settings.objective.name)
+    cases = source.settings.cases if function == "evaluate" else None  # a first look has none
+    return understood(told, source.settings.objective.name, None if cases is None else cases.key)
 
 
-def understood(told: Any, objective: str) -> Measured:
-    """The value in what the worker wrote, or why there is none."""
+def understood(told: Any, objective: str, cases: str | None = None) -> Measured:
+    """The value in what the worker wrote, or why there is none; ``cases``: the key of a list."""
     if not isinstance(told, Mapping) or "metrics" not in told:
         error = str(told.get("error") if isinstance(told, Mapping) else "no result")
         detail = str(told.get("detail") or "") if isinstance(told, Mapping) else ""
@@ -128,8 +130,17 @@ def understood(told: Any, objective: str) -> Measured:
     if not _is_number(value):
         reason = f"evaluate() gave {objective} = {value!r}, which is no finite number"
         return Measured(rule="score", reason=_line(reason), metrics=_finite(metrics))
-    found = _finite(metrics)
-    return Measured(value=float(value), metrics=found, detail=detail, warning=warning)
+    by_case = [value] if cases is None else metrics.get(cases)
+    if not isinstance(by_case, list) or not by_case or not all(map(_is_number, by_case)):
+        reason = f"evaluate() gave no list of finite numbers as {cases}"
+        return Measured(rule="score", reason=reason, metrics=_finite(metrics))
+    return Measured(
+        value=float(value),
+        by_case=[float(each) for each in by_case],
+        metrics={key: each for key, each in _finite(metrics).items() if key != cases},
+        detail=detail,
+        warning=warning,
+    )
 
 
 def _of_split(source: Source, split: str | None) -> tuple[dict[str, str], dict[str, str]]:

@@ -48,4 +48,6 @@ def presented(results: Any, folder: Path) -> FolderPresentation:
         at(known, "lower_is_better") is True,
     )
     initial = Path(text(results, "problem", "initial") or "initial_program.py")
-    return FolderPresentation(objective, folder / "problem" / initial.name, initial.suffix)
+    found = FolderPresentation(objective, folder / "problem" / initial.name, initial.suffix)
+    found.case = text(results, "problem", "case") or found.case
+    return found

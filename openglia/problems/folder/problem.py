@@ -49,6 +49,8 @@ class Folder(Problem):
         self.presentation = FolderPresentation(
             settings.objective.objective, source.initial, source.initial.suffix
         )
+        if settings.cases is not None:
+            self.presentation.case = settings.cases.noun
         self.cases = tuple(range(settings.repeats))
         self.held_out_cases: tuple[int, ...] = ()
         if settings.splits is not None:
@@ -159,15 +161,16 @@ class Folder(Problem):
             if progress is not None:
                 progress(done, len(look.cases))
         values = [measured.value for measured in found if measured.value is not None]
+        by_case = [value for measured in found for value in measured.by_case]
         warnings = list(dict.fromkeys(m.warning for m in found if m.warning))
         return {
             "status": "ok",
             "candidate": sha256(source)[:12],
-            "cases": list(look.cases),
+            "cases": list(range(len(by_case))) if self.source.settings.cases else list(look.cases),
             "full": not quick and set(look.cases) == set(self.cases),
             "value": fmean(values),
-            "interval": bootstrap_interval(values),
-            "by_case": values,
+            "interval": bootstrap_interval(by_case),
+            "by_case": by_case,
             "metrics": dict(found[-1].metrics),
             "detail": found[-1].detail,
             **({"warnings": warnings} if warnings else {}),
@@ -184,6 +187,7 @@ class Folder(Problem):
             "objective": asdict(self.presentation.objective),
             "initial": self.source.initial.name,
             "folder": str(self._given),
+            "case": self.presentation.case,
             "timeout": self.source.timeout,
         }
         return {"problem": problem | more}

@@ -35,6 +35,13 @@ class Splits(Model):
     by: str = "argument"  # evaluate(program_path, split=...)
 
 
+class Cases(Model):
+    """What one evaluation repeats over, for paired comparisons with intervals."""
+
+    key: str  # of a list of numbers that evaluate() returns, in the same order on each call
+    noun: str = "case"  # what it is called, in the singular
+
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -45,6 +52,7 @@ class Settings(Model):
     timeout: Seconds | int | None = None  # of one evaluation; default: config.yaml's, else 300 s
     memory_mb: int = Field(4096, ge=64)  # address space of one evaluation
     repeats: int = Field(1, ge=1, le=1000)  # of each evaluation, where it is noisy
+    cases: Cases | None = None
     splits: Splits | None = None
     baselines: dict[str, str] = Field(default_factory=dict)  # name -> a program's file
     visible: bool = False  # whether agents may read the evaluator and what lies beside it

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _TEXT = 2000  # characters of one artifact or message
+_ITEMS = 1000  # of a list
 _LARGEST_FILE = 256 << 20  # bytes, also of what is printed
 
 
@@ -83,6 +84,8 @@ def _told(returned: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Numbers as such, also NumPy's; all else as text."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value[:_ITEMS]]
     if value is None or isinstance(value, bool | int | float | str):
         return value if not isinstance(value, str) else value[:_TEXT]
     try:
