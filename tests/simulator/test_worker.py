@@ -254,6 +254,20 @@ def test_an_exit_status_of_the_routers_making_says_nothing_about_the_machine(tmp
     assert json.loads((tmp_path / "out" / "failure.json").read_text())["rule"] == "crash"
 
 
+def test_what_a_router_tells_in_the_workers_place_is_not_the_workers_fault(tmp_path):
+    body = (
+        "        import contextlib\n"
+        "        for number in range(3, 32):\n"
+        "            with contextlib.suppress(OSError):\n"
+        "                os.write(number, b'[' * 50_000)\n"
+        "        os._exit(3)"
+    )
+    process = work(tmp_path, HEAD + body, seeds=(7,))
+    assert process.returncode == 3, process.stderr
+    failure = json.loads((tmp_path / "out" / "failure.json").read_text())
+    assert (failure["seed"], failure["rule"]) == (7, "crash")
+
+
 def test_a_failure_of_any_length_is_told(tmp_path):
     process = work(tmp_path, HEAD + "        raise ValueError('\\0' * 10**6)", seeds=(7,))
     assert process.returncode == 3

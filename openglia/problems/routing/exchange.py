@@ -20,7 +20,7 @@ FAILED = 3  # a worker's exit status when the router failed
 _DETAIL_LINES = 20
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """Some seeds of one scheduler."""
 
@@ -47,7 +47,7 @@ class Job:
         return cls(**told | {"output_dir": Path(told["output_dir"])})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """One simulated seed; times in seconds."""
 
@@ -70,7 +70,7 @@ class Summary:
         return cls(**json.loads((folder / SUMMARY).read_text()))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why there is no score."""
 
@@ -85,18 +85,35 @@ class Failure:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """What a worker told, made safe: any text, of bounded length. None: nothing that is one."""
+        """What ``write`` wrote, or what else the router had there; None: nothing that is one."""
         try:
-            told: Any = json.loads((folder / FAILURE).read_text())
-            seed = told.get("seed")
+            return cls.decoded((folder / FAILURE).read_bytes())
+        except OSError:
+            return None
+
+    def encoded(self) -> bytes:
+        """For a pipe."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decoded(cls, told: bytes) -> Self | None:
+        """What ``encoded`` made, made safe: text that can be printed, of bounded length."""
+        try:
+            found: Any = json.loads(told)
+            seed = found.get("seed")
             return cls(
-                rule=str(told["rule"])[:40],
-                reason=" ".join(str(told["reason"]).split())[:500],
-                detail=last_lines(str(told.get("detail") or "")),
+                rule=_printable(found["rule"])[:40],
+                reason=" ".join(_printable(found["reason"]).split())[:500],
+                detail=last_lines(_printable(found.get("detail") or "")),
                 seed=seed if isinstance(seed, int) else None,
             )
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, AttributeError, RecursionError):
             return None
+
+
+def _printable(text: object) -> str:
+    """Without lone surrogates, which no file or terminal takes."""
+    return str(text).encode(errors="replace").decode()
 
 
 def last_lines(text: str) -> str:

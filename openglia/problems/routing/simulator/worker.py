@@ -17,6 +17,7 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import NoReturn
@@ -179,10 +180,9 @@ def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> i
 def _heard(hearing: int, seed: int) -> Failure | None:
     """The failure that the child told, if it did."""
     os.set_blocking(hearing, False)  # what the router started may hold the other end
-    with suppress(BlockingIOError, ValueError):
-        found = json.loads(os.read(hearing, 1 << 16))
-        if isinstance(found, dict) and found.keys() == {"rule", "reason", "detail"}:
-            return Failure(**{key: str(value) for key, value in found.items()}, seed=seed)
+    with suppress(BlockingIOError):
+        failure = Failure.decoded(os.read(hearing, 1 << 16))
+        return failure and replace(failure, seed=seed)
     return None
 
 
@@ -227,9 +227,7 @@ def _child(
         simulation.write(folder, seed, csv=job.request_metrics)
         status = 0
     except BaseException as error:
-        failure = _classify(error, doing, job.limits)
-        told = {"rule": failure.rule, "reason": failure.reason, "detail": failure.detail}
-        os.write(telling, json.dumps(told).encode())
+        os.write(telling, _classify(error, doing, job.limits).encoded())
     finally:
         os._exit(status)
 

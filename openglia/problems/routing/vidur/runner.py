@@ -1,39 +1,39 @@
-"""One simulation by Vidur: ``python -P -m openglia.problems.routing.vidur.runner JOB.json``.
+"""One simulation by Vidur: ``python -P -m openglia.problems.routing.vidur.runner FOLDER``.
 
-Does what Vidur's main does with the arguments in the job, then writes what the harness wants to
-know. Vidur writes its own files at exit; after a failure the process leaves before it can. Imports
-inside functions are of Vidur, which is on the path of this process alone.
+Does what Vidur's main does with the arguments of the folder's task, then writes what the harness
+wants to know. Vidur writes its own files at exit; after a failure the process leaves before it can.
+Imports inside functions are of Vidur, which is on the path of this process alone.
 """
 
-import json
 import os
 import resource
 import sys
 import traceback
-from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from openglia.problems.routing.vidur.task import Observed, Task
+from openglia.problems.routing.exchange import Failure
+from openglia.problems.routing.vidur.task import CLOCK, Observed, Task
 
 # Address space that Vidur's own metrics may take during a simulation, beside the router's.
 VIDUR_MEMORY_MB = 4096
 
 
 def main() -> None:
-    task = Task(**json.loads(Path(sys.argv[1]).read_text()))
+    folder = Path(sys.argv[1])
+    task = Task.read(folder)
     sys.argv = ["vidur", *task.arguments]
     try:
-        _simulate(task)
+        _simulate(task, folder)
     except BaseException as error:
-        Path(task.failure).write_text(json.dumps(_classify(error, task)))
+        _classify(error, task).write(folder)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(3)
 
 
-def _simulate(task: Task) -> None:
+def _simulate(task: Task, folder: Path) -> None:
     from vidur.config import SimulationConfig
     from vidur.openglia.requests import RoutedRequest
     from vidur.openglia.supervision import RouterCost
@@ -42,7 +42,7 @@ def _simulate(task: Task) -> None:
     from openglia.problems.routing.simulator.clock import mapped
     from openglia.problems.routing.vidur.observed import ObservedSimulator
 
-    RouterCost.clock = mapped(Path(task.clock))
+    RouterCost.clock = mapped(folder / CLOCK)
     config = SimulationConfig.create_from_cli_args()
     set_seeds(config.seed)
     simulator = ObservedSimulator(config, task.resolution)
@@ -57,7 +57,7 @@ def _simulate(task: Task) -> None:
     seconds = perf_counter() - start
     _check_completed(RoutedRequest.created)
     _check_cost(RouterCost.seconds, RouterCost.calls, task.router_call_mean_ms)
-    observed = Observed(
+    Observed(
         requests=[_row(request) for request in RoutedRequest.created],
         router_calls=RouterCost.calls,
         router_seconds=RouterCost.seconds,
@@ -65,8 +65,7 @@ def _simulate(task: Task) -> None:
         end_time=simulator.end_time,
         kv_use_mean=simulator.kv_use_mean,
         series=[list(row) for row in simulator.series],
-    )
-    Path(task.record).write_text(json.dumps(asdict(observed), allow_nan=False))
+    ).write(folder)
 
 
 def _row(request: Any) -> list[float | int]:
@@ -116,7 +115,7 @@ def _limit_memory(more_mb: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-def _classify(error: BaseException, task: Task) -> dict[str, str]:
+def _classify(error: BaseException, task: Task) -> Failure:
     cause = error.__cause__ or error
     rule = getattr(error, "rule", None) or ("memory" if _out_of_memory(error) else "crash")
     reason = str(error) if hasattr(error, "rule") else f"{type(error).__name__}: {error}"
@@ -131,7 +130,7 @@ def _classify(error: BaseException, task: Task) -> dict[str, str]:
     lines = "".join(traceback.format_list(shown)).splitlines()
     if shown:
         lines += "".join(traceback.format_exception_only(cause)).splitlines()
-    return {"rule": rule, "reason": " ".join(reason.split()), "detail": "\n".join(lines[-20:])}
+    return Failure(rule=rule, reason=" ".join(reason.split()), detail="\n".join(lines[-20:]))
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -12,20 +12,19 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 import pandas as pd
 
 from openglia.errors import OpenGliaError
-from openglia.files import write_json
 from openglia.problems.routing.benchmark.definition import Limits
-from openglia.problems.routing.exchange import FAILED, Failure, Job, Summary
+from openglia.problems.routing.exchange import FAILED, Failure, Job, Summary, last_lines
 from openglia.problems.routing.hardware.roofline import profile_hash
 from openglia.problems.routing.simulator.clock import SLACK, Clock, mapped, over_limit, seconds_left
 from openglia.problems.routing.vidur import checkout, command, predictors, tree
-from openglia.problems.routing.vidur.task import Observed, Task
+from openglia.problems.routing.vidur.task import CLOCK, Observed, Task
 
 LOG_BYTES = 64 * 1024
 
@@ -52,9 +51,13 @@ SERIES = (
 class SeedFailedError(Exception):
     """A seed was not simulated, as the router failed."""
 
-    def __init__(self, rule: str, reason: str, detail: str = "") -> None:
-        super().__init__(reason)
-        self.failure = Failure(rule=rule, reason=reason, detail=detail)
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+def _failed(rule: str, reason: str, detail: str = "") -> SeedFailedError:
+    return SeedFailedError(Failure(rule=rule, reason=reason, detail=detail))
 
 
 def main() -> int:
@@ -101,16 +104,13 @@ def _run(
     output.mkdir()
     task = Task(
         arguments=command.arguments(job.cluster, router, trace.resolve(), output, seed),
-        record=str(output / "record.json"),
-        clock=str(output / "clock"),
-        failure=str(output / "failure.json"),
         router_file=str(place / checkout.PACKAGE / tree.ROUTER),
         memory_mb=job.limits.memory_mb,
         router_call_mean_ms=job.limits.router_call_mean_ms,
         resolution=job.resolution,
     )
-    write_json(output / "job.json", asdict(task))
-    clock = mapped(output / "clock")
+    task.write(output)
+    clock = mapped(output / CLOCK)
     log = output / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -119,7 +119,7 @@ def _run(
                 "-P",
                 "-m",
                 "openglia.problems.routing.vidur.runner",
-                str(output / "job.json"),
+                str(output),
             ],
             cwd=work,
             env=predictors.simulation_environment(place),
@@ -133,14 +133,13 @@ def _run(
         finally:
             _kill_group(process)
             _append_log(log, job.output_dir / "router.log")
-    if (output / "failure.json").exists():
-        raise SeedFailedError(**json.loads((output / "failure.json").read_text()))
-    if status != 0 or not (output / "record.json").exists():
-        tail = log.read_text(errors="replace").splitlines()[-20:]
-        raise SeedFailedError(
-            "crash", f"Vidur ended with status {status} and no result", "\n".join(tail)
-        )
-    return Observed(**json.loads((output / "record.json").read_text())), output
+    if failure := Failure.read(output):
+        raise SeedFailedError(failure)
+    observed = Observed.read(output)
+    if status != 0 or observed is None:
+        tail = last_lines(log.read_text(errors="replace"))
+        raise _failed("crash", f"Vidur ended with status {status} and no result", tail)
+    return observed, output
 
 
 def _wait(process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Clock) -> int:
@@ -153,25 +152,25 @@ def _wait(process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Cl
             return process.wait(timeout=max(0.0, min(left, of_call) + SLACK))
         if monotonic() >= deadline:
             reason = f"seed {seed} was stopped after {limits.vidur_simulation_seconds:g} s"
-            raise SeedFailedError("timeout", f"{reason}; the router may be endless")
+            raise _failed("timeout", f"{reason}; the router may be endless")
         if seconds_left(clock, limits.router_call_seconds) <= 0:
-            raise SeedFailedError("timeout", over_limit(limits.router_call_seconds))
+            raise _failed("timeout", over_limit(limits.router_call_seconds))
 
 
 def _write_results(job: Job, seed: int, record: Observed, output: Path) -> None:
     """Write the seed's folder: Vidur's request_metrics.csv with our columns, series, summary."""
     found = list(output.glob("*/request_metrics.csv"))
     if len(found) != 1:
-        raise SeedFailedError("crash", "Vidur wrote no request_metrics.csv")
+        raise _failed("crash", "Vidur wrote no request_metrics.csv")
     metrics = pd.read_csv(found[0])
     ours = pd.DataFrame(record.requests, columns=list(COLUMNS))
     trace = pd.read_csv(job.traces[seed])
     if list(ours["arrived_at"]) != list(trace["arrived_at"]):
-        raise SeedFailedError("crash", "Vidur did not simulate the requests of the trace")
+        raise _failed("crash", "Vidur did not simulate the requests of the trace")
     metrics = metrics.drop(columns=["request_num_prefill_tokens"])  # ours: before any restart
     joined = ours.merge(metrics, on="Request Id", validate="one_to_one")
     if len(joined) != len(trace):
-        raise SeedFailedError("crash", f"{len(trace) - len(joined)} requests have no metrics")
+        raise _failed("crash", f"{len(trace) - len(joined)} requests have no metrics")
     joined["request_num_restarts"] = joined["request_num_restarts"].astype(int)
     joined["request_num_decode_tokens"] = joined["request_num_decode_tokens"].astype(int)
 
