@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Score the working scheduler, vidur/scheduler/global_scheduler/ai_global_scheduler.py.
+# Score the working scheduler, vidur/scheduler/global_scheduler/ai_global_scheduler.py, or others.
 #
-#   ./run_all.sh [--seeds 0-2] [--benchmark NAME] [--duration S]
+#   ./run_all.sh [FILE ...] [--seeds 0-2] [--benchmark NAME] [--duration S]
 #                [--simulator auto|embedded|vidur] [--json]
 #
 # Writes simulator_results/seed_N/request_metrics.csv (earlier results are removed first), prints a
-# short table and, as the last line, one line of JSON. Exit status: 0 scored, 3 the evaluation
-# failed and there is no score, others: it could not be done.
+# short table and, as the last line, one line of JSON; both for each file. Exit status: 0 scored, 3
+# an evaluation failed and there is no score, others: it could not be done.
 set -euo pipefail
 
 script=$(readlink -f -- "${BASH_SOURCE[0]}")

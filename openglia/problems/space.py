@@ -56,6 +56,8 @@ class OfflineTask:
     command: str  # scores that file, and ends with a line that is one JSON object
     subset: str  # an option of the command, to be followed by a few cases: 0,1
     presentation: Presentation  # how the JSON object is read, and what its figures are called
+    # Scores the files whose absolute paths follow, such a line for each; None: one at a time.
+    several: str | None = None
     # What the account's table says of a line besides, by the column's title.
     columns: Mapping[str, Callable[[Line], str]] = field(default_factory=dict)
 

@@ -49,6 +49,16 @@ def test_evaluate_json_is_one_line(tiny_file, capsys):
     assert json.loads(text)["full"] is False
 
 
+def test_several_files_have_a_line_each(tiny_file, router, tmp_path, capsys):
+    out = tmp_path / "results"
+    words = ["evaluate", router("llq"), router("raises"), "builtin:random", "--seeds", "0"]
+    assert main([*words, "--benchmark", tiny_file, "--json", "--results", str(out)]) == 3
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["status"] for line in lines] == ["ok", "failed", "ok"]
+    assert lines[2]["scheduler"] == "builtin:random"
+    assert (out / "seed_0" / "request_metrics.csv").exists()
+
+
 def test_failed_evaluation_has_its_own_exit_status(tiny_file, router, capsys):
     assert main(["evaluate", router("raises"), "--benchmark", tiny_file]) == 3
     text = capsys.readouterr().out

@@ -17,32 +17,33 @@ import json, pathlib, re, sys
 
 here = pathlib.Path(__file__).resolve().parent
 log = here / "evaluations.jsonl"
-used = len(log.read_text().splitlines()) if log.exists() else 0
-limit = {limit}
-source = (here / "vidur/scheduler/global_scheduler/ai_global_scheduler.py").read_text()
+files = [word for word in sys.argv[1:] if word.endswith(".py")]
 option = sys.argv[sys.argv.index("--seeds") + 1] if "--seeds" in sys.argv else "0,1,2,3,4"
 seeds = [int(word) for word in option.split(",")]
-if used >= limit:
-    reason = "the evaluations are used up"
-    print(json.dumps({{"status": "failed", "rule": "refused", "reason": reason}}))
-    sys.exit(3)
-score = 60.0
-score -= 20 * ("the shortest prompt first." in source)
-margin = re.search(r"MARGIN = (\\S+)", source)
-if margin:
-    score -= 15 - 40 * abs(float(margin[1]) - 0.2)
-result = {{
-    "status": "ok", "mean_response_time": score + 0.01 * len(seeds), "seeds": seeds,
-    "interval": [score - 1, score + 1], "ratio_to_llq": score / 55, "restarted_share": 0.0125,
-    "queue_time_mean": 3.0,
-}}
-if "CAP = " in source:
-    result = {{"status": "failed", "rule": "exception", "reason": "ZeroDivisionError: made up"}}
-with log.open("a") as stream:
-    stream.write(json.dumps(result | {{"source": source}}) + "\\n")
-print("a table for people")
-print(json.dumps(result))
-sys.exit(0 if result["status"] == "ok" else 3)
+for file in files or [here / "vidur/scheduler/global_scheduler/ai_global_scheduler.py"]:
+    used = len(log.read_text().splitlines()) if log.exists() else 0
+    source = pathlib.Path(file).read_text()
+    if used >= {limit}:
+        reason = "the evaluations are used up"
+        print(json.dumps({{"status": "failed", "rule": "refused", "reason": reason}}))
+        continue
+    score = 60.0
+    score -= 20 * ("the shortest prompt first." in source)
+    margin = re.search(r"MARGIN = (\\S+)", source)
+    if margin:
+        score -= 15 - 40 * abs(float(margin[1]) - 0.2)
+    result = {{
+        "status": "ok", "mean_response_time": score + 0.01 * len(seeds), "seeds": seeds,
+        "interval": [score - 1, score + 1], "ratio_to_llq": score / 55,
+        "restarted_share": 0.0125, "queue_time_mean": 3.0,
+    }}
+    if "CAP = " in source:
+        result = {{"status": "failed", "rule": "exception", "reason": "ZeroDivisionError: made up"}}
+    kept = result | {{"source": source, "beside": len(files)}}
+    with log.open("a") as stream:
+        stream.write(json.dumps(kept) + "\\n")
+    print("a table for people")
+    print(json.dumps(result))
 '''
 
 

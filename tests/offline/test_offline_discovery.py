@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -60,7 +60,10 @@ def run(bench, *, seed=1, task=TASK, **limits):
                 sandbox=Unconfined(),
                 offline=task,
                 layout=None,
-                environment={"PATH": os.environ["PATH"]},
+                environment={
+                    "PATH": os.environ["PATH"],
+                    "OPENGLIA_SCRATCH_DIR": str(run_dir / "scratch"),
+                },
                 limits=Limits(**limits),
                 seed=seed,
             )
@@ -87,6 +90,22 @@ def test_a_whole_discovery_without_a_provider(finished):
     # The best one is left in the working file.
     best = min(full, key=lambda e: e["mean_response_time"])
     assert bench.scheduler.read_text() == best["source"]
+
+
+def test_one_command_measures_several_where_none_depends_on_another(finished):
+    bench, _ = finished
+    beside = [e["beside"] for e in bench.evaluations]
+    assert beside.count(4) > 12
+    assert 0 in beside[5:]  # the climb goes step by step
+
+
+def test_one_at_a_time_finds_the_same(make_bench):
+    benches = [make_bench() for _ in range(2)]
+    for bench, several in zip(benches, (TASK.several, None), strict=True):
+        run(bench, task=replace(TASK, several=several), max_evaluations=20)
+    first, second = ([e["source"] for e in bench.evaluations] for bench in benches)
+    assert first == second
+    assert {e["beside"] for e in benches[1].evaluations} == {0}
 
 
 def test_the_account_holds_measured_figures_alone(finished):

@@ -25,12 +25,15 @@ def hash_of(parameters):
     return sum(map(ord, repr(parameters)))
 
 
-def run(search, fail=lambda trial: False):
+def run(search, fail=lambda trial: False, most=1):
     asked = []
-    while (trial := search.ask()) is not None:
-        asked.append(trial)
-        score = None if fail(trial) else objective(trial.point, trial.full)
-        search.tell(trial, score)
+    while trials := search.ask(most):
+        assert len(trials) <= most
+        assert len({trial.full for trial in trials}) == 1
+        asked += trials
+        for trial in trials:
+            score = None if fail(trial) else objective(trial.point, trial.full)
+            search.tell(trial, score)
     return asked
 
 
@@ -49,15 +52,17 @@ def test_the_same_seed_gives_the_same_search_and_another_does_not():
     assert first != third
 
 
+@pytest.mark.parametrize("most", [1, 2, 4, 100])
 @pytest.mark.parametrize(
     ("seed", "digest"),
     [(0, "26d2262162faaa88"), (1, "919771fad1dd8742"), (2, "70fd9037a52a41ae")],
 )
-def test_a_run_of_long_ago_is_repeated_by_its_seed(seed, digest):
+def test_a_run_of_long_ago_is_repeated_by_its_seed(seed, digest, most):
+    """However many are measured side by side."""
     search = Search(SPACE, seed=seed, budget=60)
-    trials = run(search)
+    trials = run(search, most=most)
     search.extend(20)
-    trials += run(search)
+    trials += run(search, most=most)
     lines = [
         f"{trial.full} {trial.phase} {trial.reason}: {described(SPACE.settings(trial.point))}"
         for trial in trials
@@ -101,14 +106,26 @@ def test_failed_evaluations_are_not_scores():
     assert search.best is None
 
 
+@pytest.mark.parametrize("most", [1, 4])
 @pytest.mark.parametrize("fail", [False, True])
-def test_any_budget_is_used_to_the_last(fail):
+def test_any_budget_is_used_to_the_last(fail, most):
     for budget in range(25):
         for seed in range(3):
             search = Search(SPACE, seed=seed, budget=budget)
-            assert len(run(search, fail=lambda trial: fail)) == budget
+            assert len(run(search, lambda trial: fail, most)) == budget
             search.extend(budget // 2)
-            assert len(run(search, fail=lambda trial: fail)) == budget // 2
+            assert len(run(search, lambda trial: fail, most)) == budget // 2
+
+
+def test_what_does_not_depend_on_another_is_asked_for_together():
+    search, sizes = Search(SPACE, seed=1, budget=90), []
+    while trials := search.ask(4):
+        sizes.append((trials[0].phase, len(trials)))
+        for trial in trials:
+            search.tell(trial, objective(trial.point, trial.full))
+    assert {size for phase, size in sizes if phase == "climb"} == {1}
+    assert all(4 in {s for p, s in sizes if p == phase} for phase in ("explore", "ablate"))
+    assert len(sizes) < 65
 
 
 def test_a_tiny_budget_still_finds_a_router():

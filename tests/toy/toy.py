@@ -82,6 +82,7 @@ class Toy(Problem):
         space=Points(),
         file="toy/point.json",
         command=".venv/bin/python -m openglia score toy/point.json --json",
+        several=".venv/bin/python -m openglia score --json",
         subset="--cases",
         presentation=presentation,
     )

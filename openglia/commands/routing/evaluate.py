@@ -1,12 +1,13 @@
-"""``openglia evaluate``: score a scheduler file on a benchmark.
+"""``openglia evaluate``: score scheduler files on a benchmark.
 
-During a run OPENGLIA_EVALUATOR names the harness's socket. Then the file is handed over and scored
+During a run OPENGLIA_EVALUATOR names the harness's socket. Then files are handed over and scored
 there; this process only prints what comes back, and imports nothing but the standard library.
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from openglia.commands.progress import ProgressLine
@@ -22,11 +23,12 @@ from openglia.runs.messages import Answer
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "scheduler",
-        nargs="?",
-        default=str(WORKING_SCHEDULER),
+        "schedulers",
+        nargs="*",
+        metavar="SCHEDULER",
+        default=[str(WORKING_SCHEDULER)],
         help="file with class AIGlobalScheduler, or builtin:random, builtin:round_robin, "
-        "builtin:lor, builtin:llq (default: the working scheduler)",
+        "builtin:lor, builtin:llq; several one after the other (default: the working scheduler)",
     )
     add_measuring_options(parser)
     parser.add_argument(
@@ -39,11 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--results",
         type=Path,
         metavar="DIR",
-        help="keep seed_N/request_metrics.csv there; earlier results in it are removed",
+        help="keep seed_N/request_metrics.csv there, of the last scheduler; earlier results in it "
+        "are removed",
     )
     parser.add_argument("--json", action="store_true", help="print the JSON line only")
     parser.epilog = (
-        "Exit status: 0 scored, 3 the evaluation failed (the router crashed, took too long, "
+        "Exit status: 0 scored, 3 an evaluation failed (the router crashed, took too long, "
         "placed a request wrongly, lost one, or broke a rule), 1 or 2 it could not be done."
     )
 
@@ -76,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     return told(_score_here(arguments), json_only=arguments.json)
 
 
-def _score_here(arguments: argparse.Namespace) -> Answer:
+def _score_here(arguments: argparse.Namespace) -> Iterator[Answer]:
     # Late: an agent's command, which only asks the harness, starts without all this.
     from dataclasses import replace
 
@@ -87,23 +90,24 @@ def _score_here(arguments: argparse.Namespace) -> Answer:
     if arguments.duration is not None:
         benchmark = replace(benchmark, duration=float(arguments.duration))
     progress = ProgressLine()
-    try:
-        evaluation = evaluate(
-            arguments.scheduler,
-            benchmark,
-            seeds=arguments.seeds,
-            simulator=arguments.simulator,
-            output_dir=arguments.results,
-            jobs=arguments.jobs,
-            progress=lambda done, total: progress.show(f"{done}/{total} seeds"),
-        )
-    finally:
-        progress.clear()
-    line = evaluation.to_json()
-    return Answer(line, evaluation_table(line))
+    for scheduler in arguments.schedulers:
+        try:
+            evaluation = evaluate(
+                scheduler,
+                benchmark,
+                seeds=arguments.seeds,
+                simulator=arguments.simulator,
+                output_dir=arguments.results,
+                jobs=arguments.jobs,
+                progress=lambda done, total: progress.show(f"{done}/{total} seeds"),
+            )
+        finally:
+            progress.clear()
+        line = evaluation.to_json()
+        yield Answer(line, evaluation_table(line))
 
 
-def _score_by_harness(arguments: argparse.Namespace) -> Answer:
+def _score_by_harness(arguments: argparse.Namespace) -> Iterator[Answer]:
     if arguments.simulator != "auto" or arguments.results or arguments.jobs:
         print(
             "During a run the harness chooses simulator, jobs and the place of results.",
@@ -111,4 +115,4 @@ def _score_by_harness(arguments: argparse.Namespace) -> Answer:
         )
     seeds = None if arguments.seeds is None else list(arguments.seeds)
     asked = {"benchmark": arguments.benchmark, "seeds": seeds, "duration": arguments.duration}
-    return hand_over(arguments.scheduler, asked)
+    return hand_over(arguments.schedulers, asked)

@@ -13,7 +13,7 @@ from openglia.discovery.experiment import Limits
 from openglia.discovery.offline import shelltalk
 from openglia.discovery.offline.account import Notebook, account
 from openglia.discovery.offline.search import Search, Trial
-from openglia.presenting.score import Case
+from openglia.presenting.score import Case, Line
 from openglia.problems.space import OfflineTask, described
 
 # Evaluations of a run that names no limit, or the loop's default: more would not pay off. Any other
@@ -23,6 +23,9 @@ EVALUATIONS = 108
 FIRST_ROUND = 0.75
 SCREENING = 5  # a screening measures one of so many evaluation cases
 TIME_SHARE = 0.85  # of a time limit after which nothing new is begun
+SIDE_BY_SIDE = 4  # evaluations that one command asks for, where none depends on another
+SHORT = 30.0  # seconds of an evaluation, above which each has a command of its own
+SMALL = 16_000  # characters of a candidate, likewise: a command has at most 128 KiB
 TROUBLE = 3  # evaluations in a row without a readable answer, after which the search gives up
 
 
@@ -54,6 +57,7 @@ class Researcher:
         self._screens_all = False  # one case alone: nothing is cheaper
         self._planned = 0  # evaluations, over all rounds
         self._over: str | None = None  # why nothing more is evaluated
+        self._most = 1  # evaluations that a command may ask for
 
     def turn(self, message: str) -> Conversation:
         """Work on what the loop says, then give the account."""
@@ -88,10 +92,10 @@ class Researcher:
             "Measure the starting point on the whole benchmark.",
             shelltalk.evaluate(self.task, None, None),
         )
-        measured = shelltalk.result(output)
-        if measured is None:
+        results = shelltalk.results(output)
+        if not results:
             self._over = "the benchmark gave no result for the starting point"
-        elif measured.get("rule") == "refused":
+        elif (measured := results[-1]).get("rule") == "refused":
             self._over = str(measured.get("reason"))
         else:
             self.notebook.start = measured
@@ -101,29 +105,40 @@ class Researcher:
 
     def _experiment(self, search: Search) -> Generator[Step, str, None]:
         trouble = 0
-        while self._over is None and (trial := search.ask()) is not None:
+        while self._over is None and (trials := search.ask(self._most)):
             if self._time_is_up():
                 self._over = "the time for evaluations is used up"
                 return
-            cases = None if trial.full else self._screening
-            source = self.task.space.render(trial.point)
-            output = yield Step(self._remark(trial), shelltalk.evaluate(self.task, source, cases))
-            measured = shelltalk.result(output) or {
-                "status": "failed",
-                "rule": "no result",
-                "reason": "the command printed no result",
-            }
-            if measured.get("rule") == "refused":
-                self._over = str(measured.get("reason"))
-                return
-            trouble = trouble + 1 if measured.get("rule") in ("no result", "harness") else 0
-            search.tell(trial, self.task.cost(measured))
-            self.notebook.note(trial, measured)
-            if trouble == TROUBLE:
-                self._over = f"{TROUBLE} evaluations in a row gave no result"
+            for trial, measured in zip(trials, (yield from self._measure(trials)), strict=True):
+                if measured.get("rule") == "refused":
+                    self._over = str(measured.get("reason"))
+                    return
+                trouble = trouble + 1 if measured.get("rule") in ("no result", "harness") else 0
+                search.tell(trial, self.task.cost(measured))
+                self.notebook.note(trial, measured)
+                if trouble == TROUBLE:
+                    self._over = f"{TROUBLE} evaluations in a row gave no result"
 
-    def _remark(self, trial: Trial) -> str:
-        shown = self.task.presentation
+    def _measure(self, trials: Sequence[Trial]) -> Generator[Step, str, list[Line]]:
+        """The line of each trial; all are at the same fidelity."""
+        cases = None if trials[0].full else self._screening
+        sources = [self.task.space.render(trial.point) for trial in trials]
+        begun = self.clock()
+        if len(trials) == 1:
+            command = shelltalk.evaluate(self.task, sources[0], cases)
+        else:
+            command = shelltalk.evaluate_several(self.task, sources, cases)
+        output = yield Step(self._remark(trials), command)
+        short = self.clock() - begun < SHORT * len(trials)
+        small = max(map(len, sources)) < SMALL
+        self._most = SIDE_BY_SIDE if self.task.several and short and small else 1
+        nothing = {"status": "failed", "rule": "no result"}
+        nothing["reason"] = "the command printed no result"
+        lines: list[Line] = [*shelltalk.results(output)[-len(trials) :]]
+        return lines + [nothing] * (len(trials) - len(lines))
+
+    def _remark(self, trials: Sequence[Trial]) -> str:
+        shown, trial = self.task.presentation, trials[0]
         where = f"all evaluation {shown.case}s" if trial.full else f"a few {shown.case}s"
         number = len(self.notebook.pages) + 1
         best = self.search.best if self.search else None
@@ -131,10 +146,16 @@ class Researcher:
         if best is not None:
             value = shown.objective.shown(shown.objective.cost(best[0]))
             so_far = f" Best so far on all {shown.case}s: {value}."
-        return (
-            f"Experiment {number} ({trial.phase}, {where}; {trial.reason}): "
-            f"{described(self.task.space.settings(trial.point))}.{so_far}"
+        named = [described(self.task.space.settings(trial.point)) for trial in trials]
+        if len(trials) == 1:
+            return (
+                f"Experiment {number} ({trial.phase}, {where}; {trial.reason}): {named[0]}.{so_far}"
+            )
+        listed = "\n".join(
+            f"{place}. {words} ({trial.reason})"
+            for place, (words, trial) in enumerate(zip(named, trials, strict=True), start=number)
         )
+        return f"Experiments side by side ({trial.phase}, {where}).{so_far}\n\n{listed}"
 
     def _time_is_up(self) -> bool:
         if self._time_limit is None:

@@ -16,7 +16,6 @@ over into fine steps around the best.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from random import Random
 from typing import Any, Literal
 
@@ -44,6 +43,9 @@ class Trial:
     reason: str
 
 
+Trials = Iterator[Trial | None]  # None: what comes next depends on what those before it gave
+
+
 @dataclass(frozen=True)
 class Measurement:
     """A trial with its score, the lower the better; None: the evaluation failed."""
@@ -64,14 +66,26 @@ class Search:
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)
+        self._asked: list[Trial] = []  # and not told yet
         self._trials = self._exactly(self.budget, self._plan(self.budget))
 
-    def ask(self) -> Trial | None:
-        """The next trial; None when the budget is used up. ``tell`` must come before the next."""
-        return next(self._trials, None)
+    def ask(self, most: int = 1) -> list[Trial]:
+        """The next trials, none when the budget is used up. All are to be told, in order,
+        before the next.
+
+        There are ``most``, or fewer where those to come depend on what these give. The trials are
+        the same ones, in the same order, whatever is asked for at once.
+        """
+        for trial in self._trials:
+            if trial is not None:
+                self._asked.append(trial)
+            if self._asked and (trial is None or len(self._asked) == most):
+                break
+        return list(self._asked)
 
     def tell(self, trial: Trial, score: float | None) -> None:
         """Take note of what a trial gave."""
+        self._asked.remove(trial)
         self.measurements.append(Measurement(trial, score))
 
     def extend(self, evaluations: int) -> None:
@@ -94,12 +108,15 @@ class Search:
         """The best on the full benchmark."""
         return next(iter(self.ranking(full=True)), None)
 
-    def _exactly(self, count: int, trials: Iterator[Trial]) -> Iterator[Trial]:
+    def _exactly(self, count: int, trials: Trials) -> Trials:
         """``count`` trials: those given, and fine steps from the best for what they leave over."""
-        for trial in islice(trials, count):
-            count -= 1
+        for trial in trials if count else ():
             yield trial
+            count -= trial is not None
+            if not count:
+                break
         for _ in range(count):
+            yield None
             if self.best is None:
                 draw, reason = partial(self.space.sample, self._random), "a fresh start"
             else:
@@ -108,7 +125,7 @@ class Search:
             if drawn := self._fresh(draw, full=True):
                 yield Trial(drawn, True, "climb", reason)
 
-    def _plan(self, budget: int) -> Iterator[Trial]:
+    def _plan(self, budget: int) -> Trials:
         if not self.screens:
             explore = max(1, int(EXPLORE * budget))
             yield from self._explore(explore, full=True)
@@ -124,7 +141,7 @@ class Search:
         yield from self._confirm(min(confirm, budget - explore - climb))
         yield from self._ablate(budget - explore - climb - confirm)
 
-    def _refine(self, evaluations: int) -> Iterator[Trial]:
+    def _refine(self, evaluations: int) -> Trials:
         if not self.screens:
             yield from self._climb(evaluations, first_step=FIRST_STEP / 2, full=True)
             return
@@ -134,16 +151,15 @@ class Search:
         yield from self._confirm(confirm)
         yield from self._ablate(evaluations - climb - confirm)
 
-    def _explore(self, count: int, *, full: bool = False) -> Iterator[Trial]:
+    def _explore(self, count: int, *, full: bool = False) -> Trials:
         for number in range(count):
             drawn = self._fresh(partial(self.space.explore, number, self._random))
             if drawn is not None:
                 yield Trial(drawn, full, "explore", "drawn from the whole family")
 
-    def _climb(
-        self, count: int, first_step: float = FIRST_STEP, *, full: bool = False
-    ) -> Iterator[Trial]:
+    def _climb(self, count: int, first_step: float = FIRST_STEP, *, full: bool = False) -> Trials:
         for number in range(count):
+            yield None
             parents = [p for _, p in self.ranking(full=full)[:PARENTS]]
             if not parents or self._random.random() < FRESH_STARTS:
                 drawn = self._fresh(partial(self.space.sample, self._random))
@@ -158,19 +174,21 @@ class Search:
             if drawn is not None:
                 yield Trial(drawn, full, "climb", reason)
 
-    def _confirm(self, count: int) -> Iterator[Trial]:
+    def _confirm(self, count: int) -> Trials:
+        yield None
         for _ in range(count):
-            done = {p for _, p in self.ranking(full=True)} | self._failed(full=True)
+            done = self._known(full=True)
             waiting = [p for _, p in self.ranking(full=False) if p not in done]
             if not waiting:
                 return
             yield Trial(waiting[0], True, "confirm", "among the best on few cases")
 
-    def _ablate(self, count: int) -> Iterator[Trial]:
+    def _ablate(self, count: int) -> Trials:
         spent = 0
+        yield None
         while spent < count and self.best is not None:
             base = self.best[1]
-            done = {p for _, p in self.ranking(full=True)} | self._failed(full=True)
+            done = self._known(full=True)
             for change, changed in self.space.alternatives(base, self._random):
                 if changed in done:
                     continue
@@ -178,6 +196,7 @@ class Search:
                     return
                 spent += 1
                 yield Trial(changed, True, "ablate", change)
+            yield None
             if self.best[1] == base:  # all is known around it: fine steps on the full benchmark
                 step = LAST_STEP
                 while spent < count and self.best[1] == base:
@@ -188,17 +207,20 @@ class Search:
                         return
                     spent += 1
                     yield Trial(near, True, "climb", "a fine step from the best")
+                    yield None
 
     def _fresh(self, draw: Callable[[], Any], *, full: bool = False) -> Any | None:
         """A point that was not measured yet; None if none is found."""
-        known = {m.trial.point for m in self.measurements if m.trial.full or not full}
+        known = self._known(full=True)
+        if not full:
+            known |= self._known(full=False)
         for _ in range(50):
             drawn = draw()
             if drawn not in known:
                 return drawn
         return None
 
-    def _failed(self, *, full: bool) -> set[Any]:
-        return {
-            m.trial.point for m in self.measurements if m.score is None and m.trial.full == full
-        }
+    def _known(self, *, full: bool) -> set[Any]:
+        """What was asked for at one fidelity."""
+        trials = [*(m.trial for m in self.measurements), *self._asked]
+        return {trial.point for trial in trials if trial.full == full}

@@ -15,7 +15,18 @@ def look(task: OfflineTask) -> str:
 
 def write(task: OfflineTask, source: str) -> str:
     """The command that makes ``source`` the working file."""
-    return f"cat > {task.file} <<'END_OF_CANDIDATE'\n{source}END_OF_CANDIDATE"
+    return _write(task.file, source)
+
+
+def evaluate_several(
+    task: OfflineTask, sources: Sequence[str], cases: Sequence[Case] | None
+) -> str:
+    """The command that writes candidates into the scratch folder and measures them in turn."""
+    folder, suffix = '"$OPENGLIA_SCRATCH_DIR"/candidates', task.presentation.suffix
+    files = [f"{folder}/{number}{suffix}" for number in range(1, len(sources) + 1)]
+    written = [_write(file, source) for file, source in zip(files, sources, strict=True)]
+    words = [str(task.several), *files, *_chosen(task, cases)]
+    return "\n".join([f"mkdir -p {folder}", *written, " ".join(words)])
 
 
 def evaluate(task: OfflineTask, source: str | None, cases: Sequence[Case] | None) -> str:
@@ -27,18 +38,26 @@ def evaluate(task: OfflineTask, source: str | None, cases: Sequence[Case] | None
         cases: to measure on; None stands for all evaluation cases.
     """
     prepare = "" if source is None else write(task, source) + "\n"
-    chosen = "" if cases is None else f" {task.subset} {','.join(map(str, cases))}"
-    return f"{prepare}{task.command}{chosen}"
+    return prepare + " ".join([task.command, *_chosen(task, cases)])
 
 
-def result(output: str) -> dict[str, Any] | None:
-    """The last line that is a JSON object with a status; None if there is none."""
-    for line in reversed(output.splitlines()):
+def _write(file: str, source: str) -> str:
+    return f"cat > {file} <<'END_OF_CANDIDATE'\n{source}END_OF_CANDIDATE"
+
+
+def _chosen(task: OfflineTask, cases: Sequence[Case] | None) -> list[str]:
+    return [] if cases is None else [task.subset, ",".join(map(str, cases))]
+
+
+def results(output: str) -> list[dict[str, Any]]:
+    """The lines that are a JSON object with a status, in their order."""
+    found = []
+    for line in output.splitlines():
         if line.startswith("{"):
             try:
                 value = json.loads(line)
             except json.JSONDecodeError:
                 continue
             if isinstance(value, dict) and "status" in value:
-                return value
-    return None
+                found.append(value)
+    return found

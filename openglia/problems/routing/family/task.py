@@ -18,6 +18,7 @@ TASK = OfflineTask(
     space=Routers(),
     file=f"{_FOLDER}/vidur/scheduler/global_scheduler/ai_global_scheduler.py",
     command=f"cd {_FOLDER} && ./run_all.sh --json",
+    several=f"cd {_FOLDER} && ./run_all.sh --json",
     subset="--seeds",
     presentation=PRESENTATION,
     columns={
