@@ -9,6 +9,9 @@ from openglia import interrupts
 def main() -> int:
     """Run the command of this process. A signal ends it in good order and with status 130."""
     interrupts.install()
+    # Whatever PYTHONDONTWRITEBYTECODE says, as in many containers: .venv and the package are ours,
+    # and behind a fence nothing can be kept, so each worker and command would compile them anew.
+    sys.dont_write_bytecode = False
     status = 0
     try:
         from openglia import cli  # late: a signal may come while it is imported

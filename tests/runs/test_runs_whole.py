@@ -231,3 +231,12 @@ def test_two_runs_at_once_and_resume(project):
     assert results["timings"]["discovery"] >= records[-1]["elapsed_seconds"]
     assert results["status"] == "completed"
     assert len(results["resumed"]) == 1
+
+
+def test_what_is_imported_is_compiled_once_whatever_the_environment_says(project):
+    """Agents' commands and workers, which can keep nothing, would compile it each time."""
+    words = ("-m", "openglia", "problems")
+    status, output = project.run(*words, PYTHONDONTWRITEBYTECODE="1")
+    assert status == 0, output
+    compiled = {path.name.partition(".")[0] for path in project.root.rglob("*.pyc")}
+    assert {"cli", "problems", "registry", "toy"} <= compiled
