@@ -49,6 +49,16 @@ def test_evaluate_json_is_one_line(tiny_file, capsys):
     assert json.loads(text)["full"] is False
 
 
+def test_the_requests_can_be_left_out(tiny_file, router, tmp_path, capsys):
+    words = ["evaluate", router("llq"), "--benchmark", tiny_file, "--seeds", "0"]
+    assert main([*words, "--results", str(tmp_path / "all")]) == 0
+    assert main([*words, "--results", str(tmp_path / "few"), "--no-requests"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line[:1] == "{"]
+    assert lines[0]["per_seed"] == lines[1]["per_seed"]
+    assert (tmp_path / "all" / "seed_0" / "request_metrics.csv").exists()
+    assert not (tmp_path / "few" / "seed_0" / "request_metrics.csv").exists()
+
+
 def test_several_files_have_a_line_each(tiny_file, router, tmp_path, capsys):
     out = tmp_path / "results"
     words = ["evaluate", router("llq"), router("raises"), "builtin:random", "--seeds", "0"]

@@ -104,12 +104,21 @@ def test_candidates_that_were_edited_are_found(tmp_path):
         ({"source": "x", "duration": -1}, "at most"),
         ({"source": "x", "duration": 1e9}, "at most"),
         (b'{"source": "x", "duration": NaN}', "number of seconds"),
+        ({"source": "x", "requests": "no"}, "true or false"),
     ],
 )
 def test_refused_requests(asked, reason):
     line = asked if isinstance(asked, bytes) else json.dumps(asked).encode()
     with pytest.raises(RefusedError, match=reason):
         read_request(line, PROBLEM)
+
+
+def test_what_is_asked_for_is_on_record_in_few_words():
+    asked = {"benchmark": None, "seeds": [0], "duration": None}
+    few = [read_request(json.dumps({"source": "x", **asked, **more}).encode(), PROBLEM).look.asked
+           for more in ({}, {"requests": True}, {"requests": False})]  # fmt: skip
+    assert few[0] == few[1] == {"benchmark": "smoke", "seeds": [0], "duration": None}
+    assert few[2] == few[0] | {"requests": False}
 
 
 def test_a_link_in_the_place_of_the_results_is_not_followed(tmp_path):

@@ -1,4 +1,4 @@
-"""What an agent asks to be measured on: seeds, a duration; read as hostile input."""
+"""What an agent asks for: seeds, a duration, how much to write; read as hostile input."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from openglia.problems.problem import Look, RefusedError, chosen
 from openglia.problems.routing.benchmark.definition import Benchmark
 
-KEYS = {"benchmark", "seeds", "duration"}
+KEYS = {"benchmark", "seeds", "duration", "requests"}
 
 
 def read(asked: Mapping[str, Any], benchmark: Benchmark) -> Look:
@@ -23,9 +23,14 @@ def read(asked: Mapping[str, Any], benchmark: Benchmark) -> Look:
         raise RefusedError(f"this run is about the benchmark {benchmark.name} and no other")
     seeds = asked.get("seeds")
     duration = _duration(asked.get("duration"), benchmark)
+    kept = {"benchmark": benchmark.name, "seeds": seeds, "duration": duration}
+    if not isinstance(requests := asked.get("requests", True), bool):
+        raise RefusedError("requests, whether each one is written down, is true or false")
+    if not requests:
+        kept["requests"] = False
     return Look(
         cases=benchmark.seeds if seeds is None else chosen(seeds, benchmark.seeds, "seed"),
-        asked={"benchmark": benchmark.name, "seeds": seeds, "duration": duration},
+        asked=kept,
         extent=duration,
     )
 

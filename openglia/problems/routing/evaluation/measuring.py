@@ -87,6 +87,7 @@ def measure(
     seeds: Sequence[int] | None = None,
     simulator: str | Simulator = "auto",
     output_dir: Path | None = None,
+    request_metrics: bool = True,
     jobs: int | None = None,
     progress: Progress | None = None,
     resolution: float | None = None,
@@ -101,6 +102,7 @@ def measure(
         simulator: or its name; auto is the embedded one, vidur must be installed.
         output_dir: keep ``seed_N/request_metrics.csv`` and the rest there; results of an earlier
             evaluation in it are removed first.
+        request_metrics: whether ``request_metrics.csv`` is kept too, which takes time to write.
         jobs: worker processes; default one per core.
         progress: called with (seeds done, seeds in all).
         resolution: also write time series of the replicas, sampled every so many seconds.
@@ -148,7 +150,7 @@ def measure(
             traces={seed: _trace(benchmark, seed, private) for seed in chosen},
             folder=folder,
             resolution=resolution,
-            request_metrics=output_dir is not None,
+            request_metrics=output_dir is not None and request_metrics,
         )
         failure = simulate(
             work,

@@ -8,6 +8,7 @@ from openglia.problems.routing.presentation import PRESENTATION
 from openglia.problems.space import OfflineTask
 
 _FOLDER = "environment/vidur"
+_SCORE = f"cd {_FOLDER} && ./run_all.sh --json --no-requests"
 
 
 def _column(key: str, spell: Callable[[float], str]) -> Callable[[Line], str]:
@@ -17,8 +18,8 @@ def _column(key: str, spell: Callable[[float], str]) -> Callable[[Line], str]:
 TASK = OfflineTask(
     space=Routers(),
     file=f"{_FOLDER}/vidur/scheduler/global_scheduler/ai_global_scheduler.py",
-    command=f"cd {_FOLDER} && ./run_all.sh --json",
-    several=f"cd {_FOLDER} && ./run_all.sh --json",
+    command=_SCORE,
+    several=_SCORE,
     subset="--seeds",
     presentation=PRESENTATION,
     columns={
