@@ -47,6 +47,17 @@ class Space(Protocol):
         """The candidate's idea and its policy, as sections in Markdown."""
 
 
+@dataclass(frozen=True)
+class GivingUp:
+    """How a command is told that it need not go on to the last case of a bad candidate.
+
+    Its line is then of the first few cases, not ``full``, and has the key ``stopped``.
+    """
+
+    option: str  # to be followed by what the objective's mean on the first few cases is to be above
+    cases: int  # these few
+
+
 @dataclass(frozen=True, kw_only=True)
 class OfflineTask:
     """A space, and how its candidates are scored."""
@@ -58,6 +69,7 @@ class OfflineTask:
     presentation: Presentation  # how the JSON object is read, and what its figures are called
     # Scores the files whose absolute paths follow, such a line for each; None: one at a time.
     several: str | None = None
+    giving_up: GivingUp | None = None  # where the objective is the lower the better
     # What the account's table says of a line besides, by the column's title.
     columns: Mapping[str, Callable[[Line], str]] = field(default_factory=dict)
 

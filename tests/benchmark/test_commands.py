@@ -59,6 +59,32 @@ def test_the_requests_can_be_left_out(tiny_file, router, tmp_path, capsys):
     assert not (tmp_path / "few" / "seed_0" / "request_metrics.csv").exists()
 
 
+def test_a_bad_router_is_given_up_after_the_first_four_seeds(router, tmp_path, capsys):
+    """Whichever seeds are simulated first, and whatever else came to its end."""
+    six = tmp_path / "six.yaml"
+    six.write_text("extends: smoke\nduration: 4\nseeds: [0, 1, 2, 3, 4, 5]\nheld_out_seeds: [70]\n")
+    words = ["evaluate", router("first"), "--benchmark", str(six), "--json"]
+    out = tmp_path / "results"
+    found = []
+    for more in ([], ["--stop-above", "9999"], ["--stop-above", "0.1"],
+                 ["--stop-above", "0.1", "--jobs", "6"],
+                 ["--stop-above", "0.1", "--seeds", "0-3"]):  # fmt: skip
+        assert main([*words, *more, "--results", str(out)]) == 0
+        found.append(last_line(capsys.readouterr().out))
+        kept = sorted(path.name for path in out.glob("seed_*"))
+        assert kept == [f"seed_{seed}" for seed in found[-1]["seeds"]]
+    whole, good, bad, wide, few = found
+    assert "stopped" not in whole
+    assert (whole["full"], good["full"], good["per_seed"]) == (True, True, whole["per_seed"])
+    assert (bad["full"], bad["seeds"], bad["status"]) == (False, [0, 1, 2, 3], "ok")
+    assert bad["per_seed"] == wide["per_seed"] == few["per_seed"] == whole["per_seed"][:4]
+    assert bad["stopped"] == wide["stopped"]
+    assert bad["stopped"].startswith("the mean response time of 4 seeds, ")
+    assert bad["stopped"].endswith(" is above 0.1 s")
+    assert bad["ratio_to_llq"] == few["ratio_to_llq"] > 0
+    assert "stopped" not in few  # all that was asked for
+
+
 def test_several_files_have_a_line_each(tiny_file, router, tmp_path, capsys):
     out = tmp_path / "results"
     words = ["evaluate", router("llq"), router("raises"), "builtin:random", "--seeds", "0"]

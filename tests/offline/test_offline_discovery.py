@@ -99,6 +99,23 @@ def test_one_command_measures_several_where_none_depends_on_another(finished):
     assert 0 in beside[5:]  # the climb goes step by step
 
 
+def test_a_change_that_is_clearly_worse_needs_few_seeds(finished):
+    bench, outcome = finished
+    stopped = [e for e in bench.evaluations if "stopped" in e]
+    assert stopped
+    clean = [e for e in bench.evaluations if e["status"] == "ok"]
+    full = [e["mean_response_time"] for e in clean if len(e["seeds"]) == 5]
+    assert min(e["mean_response_time"] for e in stopped) > 1.25 * min(full[1:])
+    rows = re.findall(r"^\| .* \| (\d+\.\d\d) \(on 4 seeds\) \| \+(\S+) %", outcome.account, re.M)
+    assert rows
+    for mean, more in rows:
+        assert float(mean) in {round(e["mean_response_time"], 2) for e in stopped}
+        assert float(more) > 25
+    failed = [e for e in bench.evaluations if e["status"] != "ok"]
+    counted = int(re.search(r"(\d+) of them on all evaluation seeds", outcome.account)[1])
+    assert len(full) - 1 <= counted <= len(full) - 1 + len(failed)
+
+
 def test_one_at_a_time_finds_the_same(make_bench):
     benches = [make_bench() for _ in range(2)]
     for bench, several in zip(benches, (TASK.several, None), strict=True):
@@ -116,7 +133,7 @@ def test_the_account_holds_measured_figures_alone(finished):
     assert len(means) >= 3
     assert set(means) <= measured
     parts = outcome.account.split("## What each part contributes")[1].split("\n## ")[0]
-    changes = re.findall(r"^\| \w+: .* \| (\d+\.\d\d) \|", parts, re.MULTILINE)
+    changes = re.findall(r"^\| \w+: .* \| (\d+\.\d\d)(?: \(.*\))? \|", parts, re.MULTILINE)
     assert changes
     assert set(changes) <= measured
     assert "ZeroDivisionError: made up" in outcome.account

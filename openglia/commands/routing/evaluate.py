@@ -45,6 +45,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "are removed",
     )
     parser.add_argument(
+        "--stop-above",
+        type=seconds,
+        metavar="TIME",
+        help="give up after the first four seeds if their mean response time is above",
+    )
+    parser.add_argument(
         "--no-requests",
         dest="requests",
         action="store_false",
@@ -105,6 +111,7 @@ def _score_here(arguments: argparse.Namespace) -> Iterator[Answer]:
                 simulator=arguments.simulator,
                 output_dir=arguments.results,
                 request_metrics=arguments.requests,
+                stop_above=arguments.stop_above,
                 jobs=arguments.jobs,
                 progress=lambda done, total: progress.show(f"{done}/{total} seeds"),
             )
@@ -126,5 +133,6 @@ def _score_by_harness(arguments: argparse.Namespace) -> Iterator[Answer]:
         "seeds": seeds,
         "duration": arguments.duration,
         "requests": arguments.requests,
+        "stop_above": arguments.stop_above,
     }
     return hand_over(arguments.schedulers, asked)

@@ -8,7 +8,7 @@ from statistics import mean, median
 from typing import Any
 
 from openglia.discovery.offline.search import Search, Trial
-from openglia.presenting.score import Line
+from openglia.presenting.score import Case, Line
 from openglia.problems.space import OfflineTask, Settings, described, spelled
 
 _SHOWN = 8  # candidates in a table
@@ -29,9 +29,19 @@ class Notebook:
     def full(self, point: Any) -> Line | None:
         """The clean measurement of a candidate on the full benchmark."""
         for trial, result in self.pages:
-            if trial.full and trial.point == point and result["status"] == "ok":
+            clean = result["status"] == "ok" and "stopped" not in result
+            if trial.full and trial.point == point and clean:
                 return result
         return None
+
+    def by_case(self, task: OfflineTask, point: Any) -> dict[Case, float]:
+        """The objective of a candidate on each case; empty if it was not measured on all."""
+        line = self.full(point)
+        return {} if line is None else task.presentation.score(line).by_case
+
+    def stopped(self) -> list[tuple[Any, Line]]:
+        """The candidates whose measurement on all cases was given up, with what was measured."""
+        return [(trial.point, line) for trial, line in self.pages if "stopped" in line]
 
 
 def account(notebook: Notebook, task: OfflineTask, search: Search, over: str | None) -> str:
@@ -103,7 +113,7 @@ class _Account:
             for other, point in self.search.ranking(full=True)
             if (change := _single_change(settings(best), settings(point)))
         ]
-        rows = [
+        rows = self._given_up(best) + [
             [
                 change,
                 f"{self._value(other):.2f}",
@@ -114,11 +124,30 @@ class _Account:
         return _section(
             "What each part contributes",
             f"One part of the best candidate ({shown.objective.shown(value)}) changed, on all "
-            f"evaluation {shown.case}s. A change that brings numbers of its own into use got these "
-            "at random, so it is not shown at its best:",
+            f"evaluation {shown.case}s or, where that was clear, on a few of them. A change that "
+            "brings numbers of its own into use got these at random, so it is not shown at its "
+            "best:",
             ["change", ", ".join(filter(None, ("mean", shown.objective.unit))), "difference"],
             rows,
         )
+
+    def _given_up(self, best: Any) -> list[list[str]]:
+        """Rows of changes that were so much worse that few cases were enough, the worst first."""
+        settings, shown = self.task.space.settings, self.task.presentation
+        before, rows = self.notebook.by_case(self.task, best), []
+        for point, line in self.notebook.stopped():
+            score = shown.score(line)
+            mine = [before[case] for case in score.cases if case in before]
+            change = _single_change(settings(best), settings(point))
+            if change is None or score.value is None or not mine or not mean(mine):
+                continue
+            row = [
+                change,
+                f"{score.value:.2f} (on {len(score.cases)} {shown.case}s)",
+                f"{100 * (score.value / mean(mine) - 1):+.1f} %",
+            ]
+            rows.append((score.value / mean(mine), row))
+        return [row for _, row in sorted(rows, reverse=True)]
 
     def _choices(self) -> str:
         """The screening's scores by value of each choice, over candidates drawn at random."""
@@ -148,7 +177,11 @@ class _Account:
         lines = []
         before = None if start is None else self.task.cost(start)
         if before is not None:
-            costs = [self.task.cost(line) for trial, line in pages if trial.full]
+            costs = [
+                self.task.cost(line)
+                for trial, line in pages
+                if trial.full and "stopped" not in line
+            ]
             worse = [cost for cost in costs if cost is not None and cost > before]
             if worse:
                 average = shown.objective.shown(self._value(mean(worse)))
@@ -166,7 +199,7 @@ class _Account:
     def _method(self) -> str:
         pages, case = self.notebook.pages, self.task.presentation.case
         lucky = "down" if self.task.presentation.objective.lower_is_better else "up"
-        full = sum(trial.full for trial, _ in pages)
+        full = sum(trial.full and "stopped" not in line for trial, line in pages)
         distinct = len({trial.point for trial, _ in pages})
         ended = f" The search ended early: {self.over}." if self.over else ""
         return (

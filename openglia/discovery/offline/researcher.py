@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from openglia.discovery.experiment import Limits
 from openglia.discovery.offline import shelltalk
@@ -26,6 +27,7 @@ TIME_SHARE = 0.85  # of a time limit after which nothing new is begun
 SIDE_BY_SIDE = 4  # evaluations that one command asks for, where none depends on another
 SHORT = 30.0  # seconds of an evaluation, above which each has a command of its own
 SMALL = 16_000  # characters of a candidate, likewise: a command has at most 128 KiB
+HOPELESS = 1.25  # times the best on the same few cases: what changes that much needs no more
 TROUBLE = 3  # evaluations in a row without a readable answer, after which the search gives up
 
 
@@ -114,7 +116,7 @@ class Researcher:
                     self._over = str(measured.get("reason"))
                     return
                 trouble = trouble + 1 if measured.get("rule") in ("no result", "harness") else 0
-                search.tell(trial, self.task.cost(measured))
+                search.tell(trial, None if "stopped" in measured else self.task.cost(measured))
                 self.notebook.note(trial, measured)
                 if trouble == TROUBLE:
                     self._over = f"{TROUBLE} evaluations in a row gave no result"
@@ -125,9 +127,9 @@ class Researcher:
         sources = [self.task.space.render(trial.point) for trial in trials]
         begun = self.clock()
         if len(trials) == 1:
-            command = shelltalk.evaluate(self.task, sources[0], cases)
+            command = shelltalk.evaluate(self.task, sources[0], cases, self._bound(trials[0]))
         else:
-            command = shelltalk.evaluate_several(self.task, sources, cases)
+            command = shelltalk.evaluate_several(self.task, sources, cases, self._bound(trials[0]))
         output = yield Step(self._remark(trials), command)
         short = self.clock() - begun < SHORT * len(trials)
         small = max(map(len, sources)) < SMALL
@@ -136,6 +138,14 @@ class Researcher:
         nothing["reason"] = "the command printed no result"
         lines: list[Line] = [*shelltalk.results(output)[-len(trials) :]]
         return lines + [nothing] * (len(trials) - len(lines))
+
+    def _bound(self, trial: Trial) -> float | None:
+        """What an ablation is given up above."""
+        few, best = self.task.giving_up, self.search.best if self.search else None
+        if few is None or best is None or trial.phase != "ablate":
+            return None
+        values = [*self.notebook.by_case(self.task, best[1]).values()][: few.cases]
+        return HOPELESS * fmean(values) if values else None
 
     def _remark(self, trials: Sequence[Trial]) -> str:
         shown, trial = self.task.presentation, trials[0]

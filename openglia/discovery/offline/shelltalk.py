@@ -19,34 +19,46 @@ def write(task: OfflineTask, source: str) -> str:
 
 
 def evaluate_several(
-    task: OfflineTask, sources: Sequence[str], cases: Sequence[Case] | None
+    task: OfflineTask,
+    sources: Sequence[str],
+    cases: Sequence[Case] | None,
+    bound: float | None = None,
 ) -> str:
     """The command that writes candidates into the scratch folder and measures them in turn."""
     folder, suffix = '"$OPENGLIA_SCRATCH_DIR"/candidates', task.presentation.suffix
     files = [f"{folder}/{number}{suffix}" for number in range(1, len(sources) + 1)]
     written = [_write(file, source) for file, source in zip(files, sources, strict=True)]
-    words = [str(task.several), *files, *_chosen(task, cases)]
+    words = [str(task.several), *files, *_chosen(task, cases, bound)]
     return "\n".join([f"mkdir -p {folder}", *written, " ".join(words)])
 
 
-def evaluate(task: OfflineTask, source: str | None, cases: Sequence[Case] | None) -> str:
+def evaluate(
+    task: OfflineTask,
+    source: str | None,
+    cases: Sequence[Case] | None,
+    bound: float | None = None,
+) -> str:
     """The command that writes a candidate and measures it.
 
     Args:
         task: says how.
         source: the file's text; None leaves the file as it is.
         cases: to measure on; None stands for all evaluation cases.
+        bound: see ``GivingUp``.
     """
     prepare = "" if source is None else write(task, source) + "\n"
-    return prepare + " ".join([task.command, *_chosen(task, cases)])
+    return prepare + " ".join([task.command, *_chosen(task, cases, bound)])
 
 
 def _write(file: str, source: str) -> str:
     return f"cat > {file} <<'END_OF_CANDIDATE'\n{source}END_OF_CANDIDATE"
 
 
-def _chosen(task: OfflineTask, cases: Sequence[Case] | None) -> list[str]:
-    return [] if cases is None else [task.subset, ",".join(map(str, cases))]
+def _chosen(task: OfflineTask, cases: Sequence[Case] | None, bound: float | None) -> list[str]:
+    words = [] if cases is None else [task.subset, ",".join(map(str, cases))]
+    if task.giving_up is not None and bound is not None:
+        words += [task.giving_up.option, f"{bound:.4g}"]
+    return words
 
 
 def results(output: str) -> list[dict[str, Any]]:

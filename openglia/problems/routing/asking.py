@@ -7,7 +7,7 @@ from typing import Any
 from openglia.problems.problem import Look, RefusedError, chosen
 from openglia.problems.routing.benchmark.definition import Benchmark
 
-KEYS = {"benchmark", "seeds", "duration", "requests"}
+KEYS = {"benchmark", "seeds", "duration", "requests", "stop_above"}
 
 
 def read(asked: Mapping[str, Any], benchmark: Benchmark) -> Look:
@@ -28,6 +28,8 @@ def read(asked: Mapping[str, Any], benchmark: Benchmark) -> Look:
         raise RefusedError("requests, whether each one is written down, is true or false")
     if not requests:
         kept["requests"] = False
+    if (bound := asked.get("stop_above")) is not None:
+        kept["stop_above"] = _number(bound, "stop_above")
     return Look(
         cases=benchmark.seeds if seeds is None else chosen(seeds, benchmark.seeds, "seed"),
         asked=kept,
@@ -38,8 +40,13 @@ def read(asked: Mapping[str, Any], benchmark: Benchmark) -> Look:
 def _duration(value: Any, benchmark: Benchmark) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise RefusedError("the duration must be a number of seconds")
+    value = _number(value, "the duration")
     if not 0 < value <= benchmark.duration:
         raise RefusedError(f"the duration must be at most the benchmark's {benchmark.duration:g} s")
-    return None if value == benchmark.duration else float(value)
+    return None if value == benchmark.duration else value
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RefusedError(f"{what} must be a number of seconds")
+    return float(value)

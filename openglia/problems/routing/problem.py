@@ -100,6 +100,7 @@ class Routing(Problem):
             seeds=_seeds(look),
             simulator=self.simulator,
             output_dir=output,
+            stop_above=look.asked.get("stop_above"),
             request_metrics=look.asked.get("requests") is not False,
             progress=progress,
             cancelled=cancelled,

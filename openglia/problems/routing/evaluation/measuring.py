@@ -18,6 +18,7 @@ from openglia.errors import OpenGliaError, UsageError
 from openglia.files import folder_for_output, is_sealed, sha256, sparing
 from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
+from openglia.problems.routing.evaluation.giving_up import GivingUp
 from openglia.problems.routing.evaluation.simulation import Progress, Simulations, simulate
 from openglia.problems.routing.exchange import Failure, Summary
 from openglia.problems.routing.simulators import Simulator, find
@@ -46,6 +47,7 @@ class Evaluation:
     router_ms_mean: float | None = None  # the router's own time per call
     ratio_to_llq: float | None = None  # mean response time over LLQ's on the same seeds
     ratio_note: str | None = None  # why there is no ratio
+    stopped: str | None = None  # why it was given up before the last seed
     warnings: tuple[str, ...] = ()  # of the scheduler's file; they change no score
 
     @property
@@ -65,6 +67,8 @@ class Evaluation:
             "full": self.full,
         }
         tail: dict[str, Any] = {"wall_seconds": round(self.wall_seconds, 3)}
+        if self.stopped is not None:
+            tail["stopped"] = self.stopped
         if self.warnings:
             tail["warnings"] = list(self.warnings)
         if self.failure is not None:
@@ -91,6 +95,7 @@ def measure(
     jobs: int | None = None,
     progress: Progress | None = None,
     resolution: float | None = None,
+    stop_above: float | None = None,
     cancelled: threading.Event | None = None,
 ) -> Evaluation:
     """Simulate a scheduler and make the figures, without a comparison to LLQ.
@@ -106,6 +111,7 @@ def measure(
         jobs: worker processes; default one per core.
         progress: called with (seeds done, seeds in all).
         resolution: also write time series of the replicas, sampled every so many seconds.
+        stop_above: seconds; see ``giving_up``.
         cancelled: once set, the workers are killed and CancelledError is raised.
 
     Raises:
@@ -152,15 +158,20 @@ def measure(
             resolution=resolution,
             request_metrics=output_dir is not None and request_metrics,
         )
+        giving_up = GivingUp(work, stop_above)
         failure = simulate(
             work,
             jobs=jobs,
             progress=progress,
             meanwhile=partial(_prepare_figures, work),
+            enough=giving_up,
             cancelled=cancelled,
         )
         if failure is not None:
             return _ended(head, begun, failure=failure)
+        if (why := giving_up.why) is not None:
+            work = giving_up.rest()
+            head = replace(head, seeds=tuple(work.traces), full=False, stopped=why)
         return _scored(head, begun, work)
 
 

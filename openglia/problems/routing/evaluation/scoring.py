@@ -24,6 +24,7 @@ def evaluate(
     request_metrics: bool = True,
     jobs: int | None = None,
     progress: Progress | None = None,
+    stop_above: float | None = None,
     cancelled: threading.Event | None = None,
 ) -> Evaluation:
     """``measure`` with the ratio to LLQ on the same seeds, simulator and execution times."""
@@ -36,6 +37,7 @@ def evaluate(
         request_metrics=request_metrics,
         jobs=jobs,
         progress=progress,
+        stop_above=stop_above,
         cancelled=cancelled,
     )
     if evaluation.statistics is None:

@@ -32,6 +32,7 @@ from openglia.problems.routing.simulators import Simulator
 OUTPUT_BYTES = 64 * 1024  # of a router's own output, kept in router.log
 
 Progress = Callable[[int, int], None]  # seeds done, seeds in all
+Enough = Callable[[dict[int, Path]], bool]  # of the seeds done, with their folders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +54,12 @@ def simulate(
     jobs: int | None = None,
     progress: Progress | None = None,
     meanwhile: Callable[[], None] | None = None,
+    enough: Enough = lambda _: False,
     cancelled: threading.Event | None = None,
 ) -> Failure | None:
     """Simulate every seed into ``work.folder/seed_N``; the first failure ends all workers.
 
+    So does ``enough``, which is asked after each seed; then some seeds are not there.
     ``meanwhile`` is called once the workers are under way.
 
     Raises:
@@ -66,7 +69,8 @@ def simulate(
     seeds = list(work.traces)
     workers = min(jobs or available_cores(), len(seeds))
     commands = [_command(work, seeds[number::workers], number) for number in range(workers)]
-    done = 0
+    done: dict[int, Path] = {}
+    stopped = False
     failure = None
     with Workers(commands, cancelled) as started:
         if meanwhile is not None:
@@ -75,9 +79,12 @@ def simulate(
             if record is not None:
                 if record.get("status") == "error":
                     raise _trouble(work, str(record.get("reason")), record.get("seed"))
-                done += 1
+                if (seed := record.get("seed")) in work.traces:  # Vidur's routers may print lines
+                    done[seed] = worker.command.folder / f"seed_{seed}"
                 if progress is not None:
-                    progress(done, len(seeds))
+                    progress(len(done), len(seeds))
+                if stopped := enough(done):
+                    break
             elif worker.status != 0:
                 failure = _failure(work, worker)
                 break
@@ -85,7 +92,7 @@ def simulate(
         _gather(command.folder, work.folder)
     if failure is None:
         missing = [s for s in seeds if not (work.folder / f"seed_{s}" / SUMMARY).exists()]
-        if missing:
+        if missing and not stopped:
             raise _trouble(work, "the simulation ended without a result", missing[0])
     elif failure.rule == "crash":
         if oom_kills() > killed:

@@ -25,6 +25,8 @@ def evaluation_table(result: Mapping[str, Any]) -> str:
         ("router's own time", _milliseconds(result["router_ms_mean"], 1) + " per call"),
         ("execution times", str(result["execution_times"])),
     ]
+    if result.get("stopped"):
+        rows.append(("given up", str(result["stopped"])))
     width = max(len(name) for name, _ in rows)
     return "\n".join([where, *(f"  {name:<{width}}  {text}" for name, text in rows)])
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from openglia.presenting.score import Line
+from openglia.problems.routing.evaluation.giving_up import FEW
 from openglia.problems.routing.family.space import Routers
 from openglia.problems.routing.presentation import PRESENTATION
-from openglia.problems.space import OfflineTask
+from openglia.problems.space import GivingUp, OfflineTask
 
 _FOLDER = "environment/vidur"
 _SCORE = f"cd {_FOLDER} && ./run_all.sh --json --no-requests"
@@ -20,6 +21,7 @@ TASK = OfflineTask(
     file=f"{_FOLDER}/vidur/scheduler/global_scheduler/ai_global_scheduler.py",
     command=_SCORE,
     several=_SCORE,
+    giving_up=GivingUp("--stop-above", FEW),
     subset="--seeds",
     presentation=PRESENTATION,
     columns={
