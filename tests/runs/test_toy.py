@@ -38,8 +38,8 @@ def test_the_offline_researcher_climbs_and_the_run_goes_on(project):
     assert "biased upwards on the cases" in results["account"]
     assert "The hill may move." in results["account"]
     commands = [json.loads(line) for line in (run / "activity.jsonl").read_text().splitlines()]
-    several = [what for command in commands if "mkdir" in (what := command.get("what") or "")]
-    assert several, commands
+    several = [what for command in commands if "experiments" in (what := command.get("what") or "")]
+    assert several[0].startswith("# experiments 2 to "), several
 
     more = ("--resume", str(run), "--max-evaluations", "15")
     status, output = project.openglia("run", *words, *more)

@@ -14,6 +14,7 @@ from openglia.discovery.experiment import Limits
 from openglia.discovery.offline import shelltalk
 from openglia.discovery.offline.account import Notebook, account
 from openglia.discovery.offline.search import Search, Trial
+from openglia.presenting import units
 from openglia.presenting.score import Case, Line
 from openglia.problems.space import OfflineTask, described
 
@@ -130,7 +131,8 @@ class Researcher:
             command = shelltalk.evaluate(self.task, sources[0], cases, self._bound(trials[0]))
         else:
             command = shelltalk.evaluate_several(self.task, sources, cases, self._bound(trials[0]))
-        output = yield Step(self._remark(trials), command)
+        # The first line of a command is what watchers are shown.
+        output = yield Step(self._remark(trials), f"# {self._title(trials)}\n{command}")
         short = self.clock() - begun < SHORT * len(trials)
         small = max(map(len, sources)) < SMALL
         self._most = SIDE_BY_SIDE if self.task.several and short and small else 1
@@ -147,10 +149,16 @@ class Researcher:
         values = [*self.notebook.by_case(self.task, best[1]).values()][: few.cases]
         return HOPELESS * fmean(values) if values else None
 
+    def _title(self, trials: Sequence[Trial]) -> str:
+        case, trial = self.task.presentation.case, trials[0]
+        where = f"all evaluation {case}s" if trial.full else f"a few {case}s"
+        first = len(self.notebook.pages) + 1
+        last = first + len(trials) - 1
+        which = f"experiment {first}" if last == first else f"experiments {first} to {last}"
+        return f"{which} ({trial.phase}, {where})"
+
     def _remark(self, trials: Sequence[Trial]) -> str:
-        shown, trial = self.task.presentation, trials[0]
-        where = f"all evaluation {shown.case}s" if trial.full else f"a few {shown.case}s"
-        number = len(self.notebook.pages) + 1
+        shown, number = self.task.presentation, len(self.notebook.pages) + 1
         best = self.search.best if self.search else None
         so_far = ""
         if best is not None:
@@ -158,14 +166,13 @@ class Researcher:
             so_far = f" Best so far on all {shown.case}s: {value}."
         named = [described(self.task.space.settings(trial.point)) for trial in trials]
         if len(trials) == 1:
-            return (
-                f"Experiment {number} ({trial.phase}, {where}; {trial.reason}): {named[0]}.{so_far}"
-            )
+            title = f"{self._title(trials)[:-1]}; {trials[0].reason})"
+            return f"{units.first_upper(title)}: {named[0]}.{so_far}"
         listed = "\n".join(
             f"{place}. {words} ({trial.reason})"
             for place, (words, trial) in enumerate(zip(named, trials, strict=True), start=number)
         )
-        return f"Experiments side by side ({trial.phase}, {where}).{so_far}\n\n{listed}"
+        return f"{units.first_upper(self._title(trials))}.{so_far}\n\n{listed}"
 
     def _time_is_up(self) -> bool:
         if self._time_limit is None:
