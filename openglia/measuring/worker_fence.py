@@ -3,7 +3,7 @@
 A candidate that finds a hole in the rules runs code in the worker's process. Behind a fence
 (``openglia.sandbox.fence``) that process has no network, sees no process but its own, reads what
 its command names, and writes its job's folder; what it started ends with it, also in another
-session.
+session. Only where a problem says that its evaluator needs it does it have the machine's network.
 """
 
 import functools
@@ -58,6 +58,7 @@ def command(
     sources: Iterable[Path],
     readable: Iterable[Path],
     memory_mb: int,
+    network: bool = False,
 ) -> list[str]:
     """The command that runs a worker's ``argv`` behind the fence; ``argv`` itself without one.
 
@@ -66,6 +67,7 @@ def command(
         sources: modules and packages that it imports beside the ground.
         readable: files and folders: the candidate and what it is measured with.
         memory_mb: address space.
+        network: it can reach what this machine reaches.
     """
     used = rung()
     if used is None:
@@ -85,6 +87,7 @@ def command(
         variables=variables,
         first=True,
         memory_kib=memory_mb * 1024,
+        network=network,
     )
     return used.command(view, argv)
 

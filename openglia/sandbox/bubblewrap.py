@@ -69,9 +69,11 @@ _NAMESPACES = (
 
 def command(view: View, argv: list[str]) -> list[str]:
     """The command that runs ``argv`` in ``view``, with a ``/tmp`` of its own, under limits."""
-    words = [binary(), *_NAMESPACES, "--proc", "/proc", "--dev", "/dev"]
+    words = [binary(), *_NAMESPACES]
+    words += ["--share-net"] if view.network else []
+    words += ["--proc", "/proc", "--dev", "/dev"]
     words += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
-    for mount in view.mounts:
+    for mount in view.shown:
         words += _words(mount)
     words += ["--remount-ro", str(view.root), "--remount-ro", "/"]
     words += ["--as-pid-1"] if view.first else ["--new-session"]

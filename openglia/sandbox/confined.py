@@ -1,9 +1,9 @@
 """Runs one command under Landlock: ``PYTHON confined.py POLICY COMMAND [ARG ...]``.
 
 POLICY is JSON: paths ``readable``, ``writable`` and ``denied``, the ``folder`` to start in,
-``variables`` to set, and the number of ``processes`` at once. A program of its own, and nothing
-of the package, so that it starts soon. The exit status is the command's; 128 and the signal if
-one ended it.
+``variables`` to set, the number of ``processes`` at once, and whether there is a ``network``. A
+program of its own, and nothing of the package, so that it starts soon. The exit status is the
+command's; 128 and the signal if one ended it.
 """
 
 import ctypes
@@ -32,7 +32,10 @@ def main(policy_text: str, *argv: str) -> int:
         libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     os.chdir(policy["folder"])
     os.environ.update(policy.get("variables", {}))
+    network = policy.get("network", False)
     sandbox = Sandbox(
+        net_allow=["*:*"] if network else [],  # TCP and UDP to anywhere
+        net_allow_bind=["*"] if network else [],
         fs_readable=[path for path in policy["readable"] if Path(path).exists()],
         fs_writable=policy.get("writable", []),
         fs_denied=policy.get("denied", []),

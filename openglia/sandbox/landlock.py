@@ -44,7 +44,7 @@ def problem() -> str | None:
 
 def command(view: View, argv: list[str]) -> list[str]:
     """The command that runs ``argv`` in ``view``, without a ``/tmp``, under limits."""
-    readable, writable, denied = _sorted(view.mounts)
+    readable, writable, denied = _sorted(view.shown)
     package = _package(view)
     policy = {
         "readable": [*readable, str(package), "/proc", *(f"/dev/{name}" for name in _DEVICES)],
@@ -58,6 +58,7 @@ def command(view: View, argv: list[str]) -> list[str]:
             "GIT_CONFIG_NOSYSTEM": "1",  # Git ends where it may not look
         },
         "processes": MAX_PROCESSES,
+        "network": view.network,
     }
     inner = limited(argv, memory_kib=view.memory_kib, processes=False)
     return [sys.executable, str(_wrapper()), json.dumps(policy), *inner]

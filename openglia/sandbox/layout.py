@@ -35,6 +35,12 @@ VISIBLE_SOURCES = (
     "runs/messages.py",
 )
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf", "alternatives")
+# What finds hosts and trusts their certificates; never a machine's own keys, which lie beside them.
+_NETWORK = (
+    *("resolv.conf", "hosts", "host.conf", "gai.conf", "services", "protocols"),
+    *("ca-certificates", "ssl/certs", "ssl/openssl.cnf", "pki/tls/certs", "pki/tls/cert.pem"),
+    *("pki/tls/openssl.cnf", "pki/ca-trust"),
+)
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 
 
@@ -68,6 +74,12 @@ class View:
     variables: Mapping[str, str] = field(default_factory=dict)  # set inside, over the caller's
     first: bool = False  # it is the first process of its namespace: with it all others end
     memory_kib: int  # address space of one process
+    network: bool = False  # the machine's own, with its loopback and abstract sockets; else none
+
+    @property
+    def shown(self) -> Sequence["Mount"]:
+        """All mounts; with a network also what finds hosts and trusts their certificates."""
+        return (*self.mounts, *_etc(_NETWORK)) if self.network else self.mounts
 
 
 @dataclass(frozen=True)
@@ -91,10 +103,7 @@ def system_mounts() -> Iterator[Mount]:
             yield Mount("link", path, str(path.readlink()))
         elif path.is_dir():
             yield Mount("read-only", path, name)
-    for name in _ETC:
-        path = Path("/etc") / name
-        if path.exists():
-            yield Mount("read-only", path, str(path))
+    yield from _etc(_ETC)
 
 
 def experiment_mounts(layout: Layout) -> Iterator[Mount]:
@@ -181,6 +190,13 @@ def interpreter_prefixes(root: Path, python: Path | None = None) -> list[Path]:
         if prefix not in found:
             found.append(prefix)
     return found
+
+
+def _etc(names: Sequence[str]) -> Iterator[Mount]:
+    for name in names:
+        path = Path("/etc") / name
+        if path.exists():
+            yield _shown(path)
 
 
 def _shown(path: Path) -> Mount:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 from pathlib import Path
 from random import Random
 
@@ -313,6 +314,23 @@ def test_a_program_in_another_language(folder):
     assert problem.measure(problem.start, Look((0,)))["value"] == 14
     assert (problem.working_file.name, problem.offline) == ("program.cpp", None)
     assert problem.presentation.final_name == "final_program.cpp"
+
+
+def test_a_network_for_an_evaluator_that_needs_one_is_said_aloud(folder):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        body = (
+            "import socket\n"
+            "def evaluate(p):\n"
+            f"    socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 3)\n"
+            "    return {'combined_score': 1}\n"
+        )
+        without = opened(folder(body))
+        assert without.measure(without.start, without.everything)["rule"] == "crash"
+        assert not any("NETWORK" in line for line in without.introduction())
+        problem = opened(folder(body, openglia__yaml="network: true\n"))
+        assert problem.measure(problem.start, problem.everything)["value"] == 1.0
+        assert "THE EVALUATOR HAS A NETWORK" in problem.introduction()[0]
+        assert problem.describe()["problem"]["network"] is True
 
 
 def test_candidates_see_no_network_and_write_nowhere_else(folder, tmp_path):

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -144,6 +145,47 @@ def test_no_network(attempt, rung):
         with pytest.raises(BlockingIOError):
             server.accept()
     assert denied(rung, said, "ConnectionRefusedError")
+
+
+REACH = """\
+import socket, ssl
+from pathlib import Path
+print("loopback", socket.create_connection(("127.0.0.1", {port}), 3).recv(9))
+print("name", socket.getaddrinfo("localhost", 80)[0][4][0] in ("127.0.0.1", "::1"))
+print("authorities", bool(ssl.create_default_context().get_ca_certs()))
+print("server", socket.create_server(("127.0.0.1", 0)).getsockname()[0])
+print("home", Path({home!r}).exists() and list(Path({home!r}).iterdir()))
+"""
+
+
+def test_a_network_where_one_is_asked_for_and_nothing_else_with_it(rung, tmp_path, outside):
+    folder = tmp_path / "job"
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code = REACH.format(port=server.getsockname()[1], home=str(outside))
+        said = {}
+        for network in (False, True):
+            argv = worker_fence.command(
+                [sys.executable, "-P", "-c", code],
+                folder=folder,
+                sources=[],
+                readable=[],
+                memory_mb=4096,
+                network=network,
+            )
+            process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if network:
+                server.settimeout(20)
+                with server.accept()[0] as connection:
+                    connection.sendall(b"welcome")
+            said[network] = process.communicate(timeout=20)[0].decode()
+    assert "loopback" not in said[False]
+    assert "Error" in said[False]
+    authorities = bool(ssl.create_default_context().get_ca_certs())
+    assert said[True].splitlines()[:4] == [
+        "loopback b'welcome'", "name True", f"authorities {authorities}", "server 127.0.0.1",
+    ]  # fmt: skip
+    assert said[True].splitlines()[4] == "home False" or "PermissionError" in said[True]
 
 
 def test_no_socket_of_the_machine(attempt, rung):

@@ -77,6 +77,7 @@ def call(
                 sources=[WORKER],
                 readable=[python.parent.parent],
                 memory_mb=source.settings.memory_mb + BASE_MEMORY_MB,
+                network=source.settings.network,
             ),
             folder=folder,
             environment=environment | variables,

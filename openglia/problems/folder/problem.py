@@ -189,6 +189,7 @@ class Folder(Problem):
             "folder": str(self._given),
             "case": self.presentation.case,
             "timeout": self.source.timeout,
+            "network": self.source.settings.network,
         }
         return {"problem": problem | more}
 
@@ -216,12 +217,19 @@ class Folder(Problem):
         )
 
     def introduction(self) -> list[str]:
-        """What the verification cannot show."""
+        """What is less safe or less sure than with other problems."""
+        lines = []
+        if self.source.settings.network:
+            lines.append(
+                "!! THE EVALUATOR HAS A NETWORK (network in openglia.yaml), and so have the "
+                "candidates that it runs: they can reach whatever this machine reaches."
+            )
         if self.held_out_cases:
-            return []
+            return lines
         return [
+            *lines,
             "!! THIS PROBLEM HAS NO HELD-OUT SPLIT: a gain is measured on what the agents could "
-            "see, and nothing is verified on unseen cases (splits in openglia.yaml)."
+            "see, and nothing is verified on unseen cases (splits in openglia.yaml).",
         ]
 
     def examine(self) -> list[Check]:

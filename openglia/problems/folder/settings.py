@@ -55,6 +55,7 @@ class Settings(Model):
     cases: Cases | None = None
     splits: Splits | None = None
     baselines: dict[str, str] = Field(default_factory=dict)  # name -> a program's file
+    network: bool = False  # whether the evaluator, and so a candidate that it runs, has one
     visible: bool = False  # whether agents may read the evaluator and what lies beside it
 
 
