@@ -21,7 +21,7 @@ from openglia.errors import OpenGliaError, UsageError
 from openglia.measuring.processes import CancelledError
 from openglia.presenting.score import Line
 from openglia.problems.problem import Problem, RefusedError
-from openglia.runs.messages import Answer, Progress
+from openglia.runs.messages import Answer, Progress, Score
 from openglia.runs.record import Record
 from openglia.runs.requests import MAX_REQUEST_BYTES, Request, read_request
 
@@ -97,33 +97,53 @@ class Evaluator:
     def _serve(self, connection: socket.socket) -> None:
         with connection, suppress(OSError, CancelledError):
             connection.settimeout(_TRANSFER_SECONDS)
+            number = None
             try:
-                line, note = self._answer(connection)
+                line, number = self._answer(connection)
             except RefusedError as refusal:
-                line, note = self._failed("refused", str(refusal)), "not counted"
+                line = self._failed("refused", str(refusal))
             except UsageError as error:  # it asks for what cannot be: no request in the duration
-                line, note = self._failed("refused", str(error)), "not counted"
+                line = self._failed("refused", str(error))
             except OpenGliaError as error:
                 self.trouble.append(str(error))
-                line, note = self._failed("harness", str(error)), "not counted"
+                line = self._failed("harness", str(error))
             except OSError as error:
                 reason = f"the harness could not carry out an evaluation: {error}"
                 self.trouble.append(reason)
-                line, note = self._failed("harness", reason), "not counted"
-            _send(connection, Answer(line, f"{self._problem.told(line)}\n({note})"))
+                line = self._failed("harness", reason)
+            _send(connection, self._told(line, number))
         self._evaluated()
 
-    def _answer(self, connection: socket.socket) -> tuple[Line, str]:
+    def _answer(self, connection: socket.socket) -> tuple[Line, int]:
         request = read_request(_receive_line(connection), self._problem)
         with _watch(connection, self._closing) as gone, self._own_turn(connection, gone):
             self._check_budget()
             line = self._evaluate(request, connection, gone)
-            record = self._record.append(request.source, request.look.asked, line)
-        note = f"evaluation {record.number}"
-        if self._max_evaluations is not None:
-            left = self._max_evaluations - self._record.evaluations_used
-            note += f"; {left} of {self._max_evaluations} left"
-        return line, note
+            return line, self._record.append(request.source, request.look.asked, line).number
+
+    def _told(self, line: Line, number: int | None) -> Answer:
+        """A line for people and for libraries; ``number``: in the record, where it counted."""
+        shown, most = self._problem.presentation, self._max_evaluations
+        left = None if most is None else max(0, most - self._record.evaluations_used)
+        note = "not counted" if number is None else f"evaluation {number}"
+        if number is not None and left is not None:
+            note += f"; {left} of {most} left"
+        score, objective = shown.score(line), shown.objective
+        told = Score(
+            value=score.value,
+            ratio=score.ratio,
+            full=score.full,
+            rule="" if score.ok else score.rule,
+            reason="" if score.ok else score.reason,
+            objective=objective.words,
+            unit=objective.unit,
+            lower_is_better=objective.lower_is_better,
+            yardstick=shown.yardstick_label,
+            number=number,
+            evaluations_left=left,
+            line=line,
+        )
+        return Answer(line, f"{self._problem.told(line)}\n({note})", told)
 
     def _evaluate(self, request: Request, connection: socket.socket, gone: threading.Event) -> Line:
         candidate = self._work / self._problem.working_file.name

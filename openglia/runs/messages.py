@@ -29,22 +29,60 @@ class Progress(NamedTuple):
         return _line({"progress": self.text})
 
 
+class Score(NamedTuple):
+    """One evaluation of a candidate, in the same words whatever the problem."""
+
+    value: float | None  # the objective over the cases, in ``unit``; None: there is no score
+    ratio: float | None  # the value over the yardstick's on the same cases, where that is known
+    full: bool  # on all evaluation cases, nothing narrowed: this is what counts
+    rule: str  # why there is no score, in a word (``refused``: not carried out), and in a line
+    reason: str
+    objective: str  # what the value is: mean response time
+    unit: str  # s; empty for a bare number
+    lower_is_better: bool
+    yardstick: str  # what the ratio is to: LLQ
+    number: int | None  # of the evaluation in the run's record; None: it was not counted
+    evaluations_left: int | None  # in the run's budget; None: there is no limit
+    line: Mapping[str, Any]  # all that was measured: the problem's JSON line
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a score."""
+        return self.value is not None
+
+    @property
+    def gain(self) -> float | None:
+        """How many times as good as the yardstick: 2.0 is half the time, or twice the throughput.
+
+        None without a score, without a yardstick, and where such a ratio says nothing.
+        """
+        if self.ratio is None or self.ratio <= 0:
+            return None
+        return 1 / self.ratio if self.lower_is_better else self.ratio
+
+
 class Answer(NamedTuple):
     """The evaluator's last message."""
 
     line: Mapping[str, Any]  # the problem's JSON line
     table: str  # the same for people
+    score: Score | None = None  # the same for libraries; None: made outside of a run
 
     def encoded(self) -> bytes:
         """The line."""
-        return _line({"result": self.line, "table": self.table})
+        message = {"result": self.line, "table": self.table}
+        if self.score is not None:
+            message["score"] = {**self.score._asdict(), "line": None}  # it is there already
+        return _line(message)
 
 
 def answer(line: str) -> Progress | Answer:
     """Read what the evaluator sent."""
     message = json.loads(line)
     if "result" in message:
-        return Answer(message["result"], message["table"])
+        result, told = message["result"], message.get("score")
+        score = None if told is None else Score(**{**told, "line": result})
+        return Answer(result, message["table"], score)
     return Progress(message["progress"])
 
 

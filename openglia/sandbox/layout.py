@@ -20,6 +20,7 @@ VISIBLE_SOURCES = (
     "__init__.py",
     "__main__.py",
     "cli.py",
+    "client.py",
     "errors.py",
     "files.py",
     "interrupts.py",
