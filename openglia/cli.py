@@ -24,6 +24,7 @@ COMMANDS = {
     "verify": "repeat a run's final verification on the held-out cases",
     "report": "write a run's report.html, or an index of all runs",
     "new": "write an example of a problem of your own, to start from",
+    "export": "write a folder with which a peer's optimizer works on a problem of ours",
     "problems": "list what there is to discover something for",
     "score": "have the run's harness score a file: for agents",
     "doctor": "say what is in force on this machine and what is missing",

@@ -85,6 +85,10 @@ class Problem(ABC):
     def statement(self, measured: str) -> str:
         """The problem in words, Markdown; ``measured``: the baselines on this machine, a table."""
 
+    def brief(self) -> str:
+        """The problem for an author without shell and files, such as an optimizer's model."""
+        return self.statement("")
+
     @property
     @abstractmethod
     def workplace(self) -> Workplace:

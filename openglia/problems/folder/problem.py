@@ -100,6 +100,10 @@ class Folder(Problem):
         parts.append(f"Measured on this machine for this run:\n\n{measured}")
         return "\n\n".join(parts) + "\n"
 
+    def brief(self) -> str:
+        """The folder's own words."""
+        return self.source.statement.strip()
+
     @property
     def workplace(self) -> Workplace:
         """The program alone, and the folder's files where its settings say so."""

@@ -1,5 +1,6 @@
 """The routing problem: one benchmark on one simulator, behind the door of every problem."""
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,6 +28,7 @@ from openglia.problems.routing.workplace import workplace
 from openglia.sandbox.layout import Workplace
 
 MARK = "<!-- measured -->"
+INTERFACE = Path(__file__).parent / "simulator" / "INTERFACE.md"
 
 WITHOUT_VIDUR = """\
 !! VIDUR IS NOT INSTALLED. Routers are scored on the embedded simulator alone, and the final one
@@ -66,6 +68,12 @@ class Routing(Problem):
             f"{len(self.cases)} evaluation seeds:\n\n{measured}"
         )
         return read_handed_over(paths.PROBLEM).replace(MARK, words)
+
+    def brief(self) -> str:
+        """problem.md without the commands, and what a router may read."""
+        words = read_handed_over(paths.PROBLEM).replace(MARK, "")
+        words = re.sub(r"(?ms)^## How to evaluate\n.*?(?=^## |\Z)", "", words)
+        return f"{words.strip()}\n\n{read_handed_over(INTERFACE).strip()}\n"
 
     @property
     def workplace(self) -> Workplace:
