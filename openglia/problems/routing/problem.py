@@ -179,8 +179,9 @@ class Routing(Problem):
         )
 
     def introduction(self) -> list[str]:
-        """What scores, and loudly if that is not confirmed on Vidur."""
-        return [] if is_installed() else [WITHOUT_VIDUR]
+        """What is replayed, what scores, and loudly if that is not confirmed on Vidur."""
+        vidur = [] if is_installed() else [WITHOUT_VIDUR]
+        return [*scored_on.replayed_in_words(self.benchmark), *vidur]
 
     def difference(self, first: Path, second: Path, case: Case) -> str | None:
         """Request by request."""

@@ -33,7 +33,31 @@ def described(benchmark: Benchmark, file: Path | None) -> dict[str, Any]:
         "held_out_seeds": list(benchmark.held_out_seeds),
         "file": None if file is None else str(file),
         "definition": asdict(benchmark),
+        "replayed": replayed(benchmark),
     }
+
+
+def replayed(benchmark: Benchmark) -> dict[str, Any] | None:
+    """See ``replay.windows.account``: what is replayed; None where requests are drawn.
+
+    Raises:
+        UsageError: the trace's file is not what it was, or does not reach to all seeds.
+    """
+    if "trace" not in benchmark.workload:
+        return None
+    from openglia.problems.routing.benchmark.replay import windows  # late: NumPy
+
+    return windows.account(benchmark)
+
+
+def replayed_in_words(benchmark: Benchmark) -> list[str]:
+    """The same as lines for people; none where requests are drawn."""
+    found = replayed(benchmark)
+    if found is None:
+        return []
+    from openglia.problems.routing.benchmark.replay import windows  # late: NumPy
+
+    return windows.told(found)
 
 
 def restore(folder: Path, results: Mapping[str, Any]) -> Benchmark:
@@ -67,7 +91,8 @@ def keep(folder: Path, benchmark: Benchmark) -> None:
     file = folder / FILE
     if file.exists():
         return
-    text = f"# What {folder.name} was scored on, in full; hash {benchmark.hash}.\n"
+    said = [f"What {folder.name} was scored on, in full; hash {benchmark.hash}."]
+    text = "".join(f"# {line}\n" for line in [*said, *replayed_in_words(benchmark)])
     try:
         write_atomically(file, text + to_yaml(benchmark))
         copy_along(benchmark.workload, folder)

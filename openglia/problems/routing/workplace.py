@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from openglia import paths
-from openglia.sandbox.layout import Workplace
+from openglia.sandbox.layout import Workplace, interpreter_prefixes, system_mounts
 
 # Of the package: the simulator to read, and what scoring by the harness imports. Not the reference
 # routers, the rules' tables, the workload generator or the loader of benchmarks: so the engine can
@@ -50,6 +50,22 @@ def workplace(root: Path = paths.ROOT) -> Workplace:
         hidden=[Path("environment/vidur/.git")],
         working_file=paths.WORKING_SCHEDULER.relative_to(paths.ROOT),
     )
+
+
+def is_shown(file: Path, root: Path = paths.ROOT) -> bool:
+    """Whether an agent's commands can read a file that a benchmark names.
+
+    They can read the system's programs, the interpreter's folders and what of the experiment is
+    ``readable``.
+    """
+    place = file.resolve()
+    shown = [root / name for name in workplace(root).readable]
+    shown += [
+        root / ".venv",
+        *interpreter_prefixes(root),
+        *(mount.target for mount in system_mounts()),
+    ]
+    return any(place.is_relative_to(folder.resolve()) for folder in shown)
 
 
 def redact(text: str) -> str:

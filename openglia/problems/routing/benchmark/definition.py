@@ -8,6 +8,9 @@ from openglia.files import canonical_json, sha256
 # Raised whenever the module workload draws other traces from the same definition.
 TRACE_FORMAT = 1
 
+# The keys of `workload.trace` that say where the file is, and not what it holds.
+TRACE_PLACE = ("file",)
+
 # The routers that every simulator has built in.
 BASELINES = ("random", "round_robin", "lor", "llq")
 
@@ -57,7 +60,7 @@ class Benchmark:
     description: str
     cluster: Cluster
     duration: float  # simulated seconds in which requests arrive
-    workload: dict[str, Any]  # validated by openglia.problems.routing.benchmark.workload
+    workload: dict[str, Any]  # validated by openglia.problems.routing.benchmark.models
     seeds: tuple[int, ...]  # evaluation seeds
     held_out_seeds: tuple[int, ...]  # seen by the final verification alone
     objective: Literal["mean_response_time"] = "mean_response_time"
@@ -82,7 +85,14 @@ class Benchmark:
             "trace_format": TRACE_FORMAT,
             "cluster": asdict(self.cluster),
             "duration": self.duration,
-            "workload": self.workload,
+            "workload": _deciding(self.workload),
             "objective": self.objective,
         }
         return sha256(canonical_json(parts))[:12]
+
+
+def _deciding(workload: dict[str, Any]) -> dict[str, Any]:
+    """Without where the file of a trace lies: its SHA-256 says what it is."""
+    if "trace" not in workload:
+        return workload
+    return {"trace": {k: v for k, v in workload["trace"].items() if k not in TRACE_PLACE}}

@@ -43,7 +43,8 @@ def adopt(workload: Mapping[str, Any], folder: Path) -> None:
 
 
 def _named(workload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    parts = [workload["lengths"], *([workload["shift"]["lengths"]] if workload["shift"] else [])]
-    for part in parts:
+    shift = workload.get("shift")
+    parts = [workload.get("lengths"), shift and shift["lengths"]]
+    for part in filter(None, parts):
         if part["distribution"] == "file" and re.fullmatch("[0-9a-fA-F]{64}", part["sha256"]):
             yield part["file"], part["sha256"]

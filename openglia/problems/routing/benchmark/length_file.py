@@ -5,15 +5,13 @@ import math
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from openglia.errors import UsageError
 from openglia.files import decoded
+from openglia.problems.routing.benchmark.context import Lengths
 
 COLUMNS = ("num_prefill_tokens", "num_decode_tokens")
 _MAXIMUM = 10**9  # tokens; beyond any model's context
-
-Lengths = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def read_lengths(path: Path, content: bytes) -> Lengths:

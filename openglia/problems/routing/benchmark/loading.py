@@ -16,7 +16,7 @@ from openglia.problems.routing.benchmark.definition import (
     ReplicaScheduler,
 )
 from openglia.problems.routing.benchmark.length_copies import adopt
-from openglia.problems.routing.benchmark.models import KINDS, File
+from openglia.problems.routing.benchmark.models import ALTERNATIVES, KINDS, File
 from openglia.problems.yaml_file import read_mapping
 
 
@@ -84,7 +84,7 @@ def _spelled(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
     """The file's mapping, laid over the one that it ``extends``."""
-    own = read_mapping(path)
+    own = _anchored(read_mapping(path), path.parent)
     if "extends" not in own:
         return own
     parent: Any = own.pop("extends")
@@ -104,11 +104,21 @@ def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
     return _overlaid(inherited, own)
 
 
+def _anchored(own: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """With the trace's file as seen from the folder of the benchmark's file, where it has one."""
+    workload = own.get("workload")
+    trace = workload.get("trace") if isinstance(workload, dict) else None
+    if isinstance(trace, dict) and isinstance(trace.get("file"), str):
+        named = os.path.expanduser(trace["file"])  # noqa: PTH111  # leaves an unknown ~user alone
+        trace["file"] = str((folder / named).resolve()) if named.strip() else named
+    return own
+
+
 def _overlaid(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """``own`` over ``base``: mappings are merged key by key, all else is replaced.
 
-    Where ``own`` is of another kind (``type: vllm`` over ``type: sarathi``), what only the former
-    kind has is not inherited.
+    Where ``own`` is of another kind (``type: vllm`` over ``type: sarathi``, a recorded trace over a
+    drawn one), what only the former kind has is not inherited.
     """
     merged = {key: value for key, value in base.items() if key not in _outdated(base, own)}
     for key, value in own.items():
@@ -121,7 +131,7 @@ def _overlaid(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 def _outdated(base: dict[str, Any], own: dict[str, Any]) -> set[str]:
     """The keys of ``base`` that belong to a kind which ``own`` changes."""
-    return {
+    others = {
         key
         for tag, kinds in KINDS.items()
         if own.get(tag, base.get(tag)) != base.get(tag)
@@ -129,6 +139,10 @@ def _outdated(base: dict[str, Any], own: dict[str, Any]) -> set[str]:
         if kind == base[tag]
         for key in keys
     }
+    for first, second in (ALTERNATIVES, reversed(ALTERNATIVES)):
+        if first & own.keys() and not second & own.keys():
+            others |= second
+    return others
 
 
 def _without_null(value: Any) -> Any:
@@ -147,10 +161,20 @@ def _benchmark(path: Path, values: Mapping[str, Any]) -> Benchmark:
         cluster=Cluster(**cluster, replica_scheduler=batching),
         duration=file.duration,
         full_duration=file.duration,
-        workload=file.workload.model_dump(),
+        workload=_pinned(file.workload.model_dump()),
         seeds=file.seeds,
         held_out_seeds=file.held_out_seeds,
         objective=file.objective,
         baselines=tuple(file.baselines),
         limits=Limits(**file.limits.model_dump()),
     )
+
+
+def _pinned(workload: dict[str, Any]) -> dict[str, Any]:
+    """With the SHA-256 of the trace's file, where the benchmark's file does not name it."""
+    trace = workload.get("trace")
+    if trace is not None and trace["sha256"] is None:
+        from openglia.problems.routing.benchmark.replay.reading import sha256_of  # late: NumPy
+
+        trace["sha256"] = sha256_of(Path(trace["file"]))
+    return workload

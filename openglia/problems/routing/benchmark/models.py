@@ -4,22 +4,19 @@ What a file may spell in several ways comes out in one, so that equal benchmarks
 and rates are floats, counts whole numbers. Null is the same as an absent key.
 """
 
-import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from openglia.errors import UsageError, shown
 from openglia.problems.refusals import Model, refusal
 from openglia.problems.routing.benchmark import catalogue
 from openglia.problems.routing.benchmark.definition import BASELINES, Limits
+from openglia.problems.routing.benchmark.replay.model import TraceFile
+from openglia.problems.routing.benchmark.scalars import LARGEST, Number, Seconds, Text, Whole
 from openglia.problems.routing.seeds import parse_seeds
-from openglia.quantities import count, seconds
-
-LARGEST = 10**9  # of a whole number or a time that no narrower bound is given for
 
 # The key that names a mapping's kind -> kind -> the keys that this kind alone has.
 KINDS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -28,36 +25,8 @@ KINDS: dict[str, dict[str, tuple[str, ...]]] = {
     "distribution": {"fitted": ("prompt", "output", "inflation"), "file": ("file", "sha256")},
 }
 
-
-def _with_unit(value: Any, read: Callable[[str], float]) -> Any:
-    """The number behind a text such as 15m; all else as it is, to be judged by its type."""
-    if isinstance(value, str) and value[-1:].isalpha():
-        with suppress(UsageError):
-            return read(value)
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise refusal("", f"must be a number, not {shown(value)}")
-    if not abs(value) <= sys.float_info.max:  # also what no float can hold
-        raise refusal("", f"must be finite, not {shown(value)}")
-    return float(value)
-
-
-def _whole(value: Any) -> int:
-    value = _with_unit(value, count)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise refusal("", f"must be a whole number, not {shown(value)}")
-    return value
-
-
-def _text(value: str) -> str:
-    if not value.strip():
-        raise refusal("", f"must be a text, not {shown(value)}")
-    return value.strip()
+# Keys of a workload of which one side alone can be there: drawn, or recorded.
+ALTERNATIVES = ({"arrivals", "lengths", "shift"}, {"trace"})
 
 
 def _seeds(value: Any) -> tuple[int, ...]:
@@ -80,14 +49,6 @@ def _listed(look_up: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-Number = Annotated[float, BeforeValidator(_number)]
-Whole = Annotated[int, BeforeValidator(_whole)]  # also 8e3 or 8k
-Seconds = Annotated[  # also 15m
-    float,
-    Field(gt=0, le=LARGEST),
-    BeforeValidator(lambda value: _number(_with_unit(value, seconds))),
-]
-Text = Annotated[str, AfterValidator(_text)]
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_seeds)]
 
 
@@ -252,6 +213,17 @@ class Workload(Model):
     shift: Shift | None = None
 
 
+class Replayed(Model):
+    """Requests as they came; a seed is a window of the trace's time."""
+
+    trace: TraceFile
+
+
+def _workload(value: Any) -> Workload | Replayed:
+    replayed = isinstance(value, Mapping) and "trace" in value
+    return (Replayed if replayed else Workload).model_validate(value)
+
+
 class RouterLimits(Model):
     """See ``definition.Limits``."""
 
@@ -269,7 +241,7 @@ class File(Model):
     description: Text
     cluster: Cluster
     duration: Seconds
-    workload: Workload
+    workload: Annotated[Workload | Replayed, PlainValidator(_workload)]
     seeds: Seeds
     held_out_seeds: Seeds = ()
     objective: Literal["mean_response_time"]
@@ -284,8 +256,19 @@ class File(Model):
             raise refusal("name", reason)
         if shared := set(self.seeds) & set(self.held_out_seeds):
             raise refusal("held_out_seeds", f"seed {min(shared)} is an evaluation seed too")
+        if isinstance(self.workload, Replayed):
+            self._held_out_come_later()
         for baseline in self.baselines:
             if baseline not in BASELINES:
                 reason = f"{shown(baseline)} is none of {', '.join(BASELINES)}"
                 raise refusal("baselines", reason)
         return self
+
+    def _held_out_come_later(self) -> None:
+        """A later part of a trace is what its earlier part is to tell something about."""
+        if self.held_out_seeds and min(self.held_out_seeds) < max(self.seeds):
+            raise refusal(
+                "held_out_seeds",
+                f"window {min(self.held_out_seeds)} of the trace comes before window "
+                f"{max(self.seeds)}, which is an evaluation seed; hold out later ones",
+            )

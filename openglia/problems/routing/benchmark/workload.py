@@ -1,4 +1,4 @@
-"""Request traces, drawn from a benchmark's workload and a seed.
+"""Request traces: of a benchmark's workload and a seed, drawn or cut from a recorded trace.
 
 Every quantity has a random stream of its own (arrivals, prompt lengths, output lengths, ...), so
 that a change to one does not shift the others, and a shorter duration gives a prefix of the trace.
@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import is_sealed, sha256, write_sealed
 from openglia.paths import CACHE, VIDUR
+from openglia.problems.routing.benchmark.context import Lengths, cut
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.benchmark.length_copies import is_whole, kept
-from openglia.problems.routing.benchmark.length_file import Lengths, read_lengths
+from openglia.problems.routing.benchmark.length_file import read_lengths
+from openglia.problems.routing.benchmark.replay import windows
 from openglia.problems.routing.benchmark.trace import MICROSECONDS, Trace, to_csv
-
-# An output leaves at least this much of the context to its prompt.
-MIN_PROMPT_ROOM = 16  # tokens
 
 # More would fill the memory before anything is simulated.
 MAX_REQUESTS = 10_000_000  # in a seed, and likewise of bursts
@@ -48,13 +47,15 @@ class _Stream(IntEnum):
 
 
 def generate(benchmark: Benchmark, seed: int) -> Trace:
-    """Draw the trace of a seed.
+    """Draw the trace of a seed, or cut its window out of the trace that is replayed.
 
     Raises:
         UsageError: not one request arrives, or there are too many, or too many bursts.
-        OpenGliaError: the workload resamples a file that is missing, another or wrong.
+        OpenGliaError: the workload is from a file that is missing, another or wrong.
     """
     workload = benchmark.workload
+    if "trace" in workload:
+        return windows.window(benchmark, seed)
     arrived_at = _arrivals(workload["arrivals"], benchmark.duration, seed)
     count = len(arrived_at)
     if not count:
@@ -69,10 +70,7 @@ def generate(benchmark: Benchmark, seed: int) -> Trace:
         later_prompts, later_outputs = _lengths(shift["lengths"], count, seed, _Stream.AFTER_SHIFT)
         prompts = np.where(later, later_prompts, prompts)
         outputs = np.where(later, later_outputs, outputs)
-    limit = benchmark.cluster.max_tokens
-    outputs = np.minimum(outputs, limit - MIN_PROMPT_ROOM)
-    prompts = np.minimum(prompts, limit - outputs)
-    columns = (arrived_at, np.maximum(prompts, 1), np.maximum(outputs, 1))
+    columns = (arrived_at, *cut(prompts, outputs, benchmark.cluster.max_tokens))
     return Trace(*(column.tolist() for column in columns))
 
 
