@@ -78,6 +78,16 @@ class Patience:
     silence: float = 300.0  # seconds without a piece of the answer until a call is given up
 
 
+@dataclass(frozen=True, kw_only=True)
+class AgentCommand:
+    """A program of the user's in the Researcher's place."""
+
+    command: str  # for a shell, started in the experiment's folder
+    network: bool = False  # it may reach out
+    variables: tuple[str, ...] = ()  # names of those of the harness's environment that it gets
+    readable: tuple[Path, ...] = ()  # that it sees besides; absolute
+
+
 def _on_the_terminal(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -90,7 +100,9 @@ class Experiment:
     root: Path  # the experiment's folder, working directory of the shell
     problem: str  # the statement of the problem, Markdown: the research goal
     case: str = "case"  # what a measurement repeats over, as the prompts call it
-    model: str  # a model name of fast-agent, or "offline"
+    model: str  # a model name of fast-agent, or "offline"; unused by a command without Supervisor
+    agent: AgentCommand | None = None  # works in place of fast-agent's Researcher
+    supervised: bool = True  # there is a Supervisor
     record: Record
     sandbox: Sandbox
     layout: Any  # ``openglia.sandbox.choosing.Layout``, handed to ``Sandbox.command``
@@ -113,9 +125,10 @@ class Experiment:
 class Outcome:
     """How a discovery ended.
 
-    ``completed``: the Supervisor was content. ``limit``: a limit was reached, in good order.
-    ``failed``: the provider or the model gave up. ``interrupted``: Ctrl-C or a termination
-    signal. Whatever the status, ``account`` holds the last one there is.
+    ``completed``: the Supervisor was content, or there is none and the rounds were made.
+    ``limit``: a limit was reached, in good order. ``failed``: the provider, the model or the
+    agent's command gave up. ``interrupted``: Ctrl-C or a termination signal. Whatever the status,
+    ``account`` holds the last one there is.
     """
 
     status: Literal["completed", "limit", "failed", "interrupted"]

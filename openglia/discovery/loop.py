@@ -36,7 +36,8 @@ async def discover(experiment: Experiment) -> Outcome:
         UsageError: fast-agent's configuration or secrets file in the root cannot be read.
         OSError: the run's folder cannot be written.
     """
-    redact = redactor(os.environ, experiment.root)
+    handed_over = experiment.agent.variables if experiment.agent is not None else ()
+    redact = redactor(os.environ, experiment.root, handed_over)
     outcome = await _discover(experiment, redact)
     return replace(
         outcome,
@@ -92,9 +93,13 @@ async def _converse(session: "Session", rounds: int) -> None:
     await session.begin()
     refinements = rounds
     while True:
-        verdict = await session.review()
-        if verdict is not None and verdict.content:
-            return
+        verdict = None
+        if session.supervised:
+            verdict = await session.review()
+            if verdict is not None and verdict.content:
+                return
+        elif refinements >= session.budget.limits.max_refinements:
+            return  # nobody asks for more
         session.budget.after_round(refinements)
         refinements += 1
         await session.refine(verdict)
@@ -104,7 +109,8 @@ async def _ending(
     session: "Session", experiment: Experiment, interruption: Interruption
 ) -> Outcome:
     """Let the agents converse until they end, a limit is reached, or a signal comes."""
-    from openglia.discovery.turns import TurnFailed  # late, likewise
+    from openglia.discovery.command import CommandFailed  # late, likewise
+    from openglia.discovery.turns import TurnFailed
 
     outcome = Outcome(status="completed", reason=None, account="", usage={})
     seconds = session.budget.seconds_left
@@ -115,6 +121,8 @@ async def _ending(
         ended = await _until(conversation, seconds, interruption)
     except LimitReached as limit:
         return replace(outcome, status="limit", reason=str(limit))
+    except CommandFailed as failure:
+        return replace(outcome, status="failed", reason=str(failure))
     except TurnFailed as failure:
         return replace(outcome, status="failed", reason=f"model {experiment.model}: {failure}")
     if ended:

@@ -45,25 +45,35 @@ class ProviderSetupError(OpenGliaError):
 
 @dataclass(frozen=True)
 class Agents:
-    """The two agents of a run, ready to talk."""
+    """The agents of a run that fast-agent plays, ready to talk; None for who is not there."""
 
-    researcher: Any
-    supervisor: Any
+    researcher: Any = None
+    supervisor: Any = None
+
+    @property
+    def present(self) -> list[Any]:
+        """Those that are there."""
+        return [agent for agent in (self.researcher, self.supervisor) if agent is not None]
 
     def usage(self) -> dict[str, Usage]:
         """Tokens per agent so far."""
-        return {agent.name: usage(agent) for agent in (self.researcher, self.supervisor)}
+        return {agent.name: usage(agent) for agent in self.present}
 
 
 @contextlib.asynccontextmanager
 async def start(
     experiment: Experiment, redactor: Redactor, activity: Activity
 ) -> AsyncIterator[Agents]:
-    """Start fast-agent with the Researcher and the Supervisor.
+    """Start fast-agent with the Researcher and the Supervisor, as far as it plays them.
 
     Raises:
         ProviderSetupError: fast-agent does not accept the model, its key or its configuration.
     """
+    names = [RESEARCHER] if experiment.agent is None else []
+    names += [SUPERVISOR] if experiment.supervised else []
+    if not names:
+        yield Agents()
+        return
     if not 0 < experiment.command_timeout < _LONGEST_COMMAND:
         raise ProviderSetupError(
             f"a command's time limit is {experiment.command_timeout:g} s; "
@@ -86,7 +96,7 @@ async def start(
     patience = experiment.patience
 
     def declare(fast: FastAgent) -> None:
-        for name in (RESEARCHER, SUPERVISOR):
+        for name in names:
             fast.agent(
                 name,
                 instruction=prompt(name, case=experiment.case),
@@ -96,13 +106,13 @@ async def start(
                 skills=None,
                 subagents=False,
                 request_params=RequestParams(streaming_timeout=patience.silence),
-                default=name == RESEARCHER,
+                default=name == names[0],
             )(unused)
 
     model, root = experiment.model, experiment.root
     async with running(model, root, patience, redactor, declare, shell) as app:
-        agents = Agents(app[RESEARCHER], app[SUPERVISOR])
-        for agent in (agents.researcher, agents.supervisor):
+        agents = Agents(**{name: app[name] for name in names})
+        for agent in agents.present:
             be_patient(agent, patience, redactor, experiment.say, activity)
             _switch_off_provider_tools(agent.llm)
         yield agents

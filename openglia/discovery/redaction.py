@@ -38,10 +38,14 @@ class Redactor:
         return value
 
 
-def redactor(environ: Mapping[str, str], root: Path) -> Redactor:
-    """A redactor of the secrets in the environment, and in ``.env`` and fast-agent's files."""
+def redactor(environ: Mapping[str, str], root: Path, handed_over: Iterable[str] = ()) -> Redactor:
+    """A redactor of the secrets in the environment, and in ``.env`` and fast-agent's files.
+
+    ``handed_over``: names of variables that an agent's command gets; their values are secrets too.
+    """
     variables = [*environ.items(), *read_dotenv(root).items()]
     secrets = [value for name, value in variables if _is_secret(name)]
+    secrets += [environ[name] for name in handed_over if name in environ]
     for _, value in variables:
         secrets += _USER_INFO.findall(value)
     for names in (CONFIGURATION_FILES, SECRETS_FILES):

@@ -1,17 +1,41 @@
 """The two agents of a run with all that is kept of them, and what they are told."""
 
+from typing import Any, Protocol
+
+from openglia.discovery import command
 from openglia.discovery.activity import Activity
 from openglia.discovery.experiment import Experiment
 from openglia.discovery.limits import Budget, left
 from openglia.discovery.prompts import prompt
 from openglia.discovery.provider import Agents
 from openglia.discovery.redaction import Redactor
-from openglia.discovery.tracing import Journal, Trace, last_text
+from openglia.discovery.tracing import Journal, Trace
 from openglia.discovery.turns import Turns
 from openglia.discovery.verdict import Verdict, parse
 
 # How often the Supervisor is asked again for an answer that can be read.
 _REPEATED_QUESTIONS = 2
+
+
+class Researcher(Protocol):
+    """Who does the research: ``Turns`` of an agent, or a ``CommandResearcher``."""
+
+    remembers: bool  # what it was told in earlier rounds
+
+    async def work(self, text: str) -> str:
+        """Work on what is said, and return an account."""
+
+    async def go_on(self, text: str) -> str:
+        """Finish the work that an earlier process began, or begin some with ``text``."""
+
+    def load(self, *, without_question: bool = False) -> bool:
+        """Take up what an earlier process left; False if there is nothing."""
+
+    def save(self) -> None:
+        """Keep what is there."""
+
+    def last_words(self) -> str:
+        """The last thing that it said; empty if nothing."""
 
 
 class Session:
@@ -26,52 +50,39 @@ class Session:
         self.warnings: list[str] = []
         self._experiment = experiment
         self._agents = agents
+        self._redactor = redactor
+        self._activity = activity
         self._trace = Trace(experiment.run_dir, redactor)
-        self._trace.install()
+        if agents.present:
+            self._trace.install()
         self._trace.note("discovery", model=experiment.model, resume=experiment.resume)
-        self._journals = []
-        turns = []
-        for agent in (agents.researcher, agents.supervisor):
-            journal = Journal(self._trace, agent, self.budget, self._tell_spent, activity)
-            agent.tool_runner_hooks = journal.hooks()
-            self._journals.append(journal)
-            turns.append(
-                Turns(
-                    agent,
-                    journal,
-                    experiment.patience,
-                    lambda line: experiment.say(redactor.text(line)),
-                )
-            )
-        self._researcher, self._supervisor = turns
+        self._researcher: Researcher = (
+            self._turns(agents.researcher)
+            if experiment.agent is None
+            else command.CommandResearcher(experiment, self.budget, redactor, activity)
+        )
+        self._supervisor = self._turns(agents.supervisor) if experiment.supervised else None
         # Before anything may end the discovery, which saves the histories.
         self._loaded = experiment.resume and self._load()
 
+    @property
+    def supervised(self) -> bool:
+        """Whether there is a Supervisor to ask."""
+        return self._supervisor is not None
+
     async def begin(self) -> None:
         """The first account: from the problem, or from where an earlier process was."""
-        if self._loaded:
-            record = self._experiment.record
-            message = prompt(
-                "resume",
-                record=record.summary_for_supervisor(),
-                left=left(self.budget.limits, self.budget.used, record.evaluations_used),
-            )
-            self._gave(await self._researcher.go_on(message))
+        if not self._loaded:
+            self._gave(await self._researcher.work(self._task))
             return
-        limit = self.budget.seconds_left
-        environment = self._experiment.environment
-        message = prompt(
-            "task",
-            problem=self._experiment.problem.strip(),
-            evaluations=self.budget.evaluations_left(),
-            time="unlimited" if limit is None else f"{limit / 60:.0f} minutes for the whole run",
-            run_id=environment.get("OPENGLIA_RUN_ID", self._experiment.run_dir.name),
-            scratch=environment.get("OPENGLIA_SCRATCH_DIR", "$OPENGLIA_SCRATCH_DIR"),
-        )
-        self._gave(await self._researcher.work(message))
+        record = self._experiment.record
+        rest = left(self.budget.limits, self.budget.used, record.evaluations_used)
+        message = prompt("resume", record=record.summary_for_supervisor(), left=rest)
+        self._gave(await self._researcher.go_on(self._reminded(message)))
 
     async def review(self) -> Verdict | None:
         """The Supervisor's verdict on the last account; None if it gives none that can be read."""
+        assert self._supervisor is not None
         known = bool(self._agents.supervisor.message_history)
         answer = await self._supervisor.ask(
             prompt(
@@ -96,22 +107,24 @@ class Session:
         return None
 
     async def refine(self, verdict: Verdict | None) -> None:
-        """A further account, in answer to the Supervisor's questions."""
+        """A further account, in answer to the Supervisor's questions, where there are any."""
         left = self.budget.evaluations_left()
-        if verdict is None:
-            message = prompt("refine_unreviewed", evaluations=left)
-        else:
+        if verdict is not None:
             message = prompt(
                 "refine", rating=verdict.rating, feedback=verdict.feedback, evaluations=left
             )
-        self._gave(await self._researcher.work(message))
+        else:
+            name = "refine_unreviewed" if self.supervised else "refine_alone"
+            message = prompt(name, evaluations=left)
+        self._gave(await self._researcher.work(self._reminded(message)))
 
     def close(self, status: str, reason: str | None) -> None:
         """Save what is there, however the discovery ended."""
-        for journal in self._journals:
-            journal.save()
+        for agent in (self._researcher, self._supervisor):
+            if agent is not None:
+                agent.save()
         if not self.account:
-            self.account = last_text(self._journals[0].history())
+            self.account = self._researcher.last_words()
         usage = self._agents.usage()
         if self._experiment.limits.max_tokens is not None and any(
             used.calls and not used.total for used in usage.values()
@@ -124,6 +137,46 @@ class Session:
             )
         self._trace.note("discovery ended", status=status, reason=reason, rounds=self.rounds)
 
+    @property
+    def _task(self) -> str:
+        """All that the Researcher has to know."""
+        limit = self.budget.seconds_left
+        experiment, environment = self._experiment, self._experiment.environment
+        task = prompt(
+            "task",
+            problem=experiment.problem.strip(),
+            evaluations=self.budget.evaluations_left(),
+            time="unlimited" if limit is None else f"{limit / 60:.0f} minutes for the whole run",
+            run_id=environment.get("OPENGLIA_RUN_ID", experiment.run_dir.name),
+            scratch=environment.get("OPENGLIA_SCRATCH_DIR", "$OPENGLIA_SCRATCH_DIR"),
+        )
+        if experiment.agent is None:
+            return task  # its instruction says the rest
+        how = prompt("command", case=experiment.case, longest=f"{command.LONGEST_ACCOUNT:,}")
+        return f"{how}\n\n---\n\n{task}"
+
+    def _reminded(self, message: str) -> str:
+        """The message, after all that who has no memory has to know."""
+        if self._researcher.remembers:
+            return message
+        return prompt(
+            "again",
+            task=self._task,
+            record=self._experiment.record.summary_for_supervisor(),
+            account=self.account or "(there is none)",
+            message=message,
+        )
+
+    def _turns(self, agent: Any) -> Turns:
+        experiment = self._experiment
+        journal = Journal(self._trace, agent, self.budget, self._tell_spent, self._activity)
+        agent.tool_runner_hooks = journal.hooks()
+
+        def say(line: str) -> None:
+            experiment.say(self._redactor.text(line))
+
+        return Turns(agent, journal, experiment.patience, say)
+
     def _gave(self, account: str) -> None:
         self.account = account
         self.rounds += 1
@@ -135,9 +188,9 @@ class Session:
 
     def _load(self) -> bool:
         """Load both histories; False if the Researcher has none, so that it starts afresh."""
-        researcher, supervisor = self._journals
-        supervisor.load(without_question=True)
-        if not researcher.load():
+        if self._supervisor is not None:
+            self._supervisor.load(without_question=True)
+        if not self._researcher.load():
             return False
-        self.account = last_text(researcher.history())
+        self.account = self._researcher.last_words()
         return True

@@ -13,11 +13,12 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fast_agent.tools.execution_environment import (
     ShellExecution,
@@ -52,7 +53,7 @@ class SandboxedShell:
     sandbox: Sandbox
     layout: Any
     environment: Mapping[str, str]
-    time_limit: float  # seconds of wall time of one command
+    time_limit: float | None  # seconds of wall time of one command
     output_limit: int = OUTPUT_LIMIT  # bytes of standard output and error together
 
     async def open(self) -> None:
@@ -81,16 +82,34 @@ class SandboxedShell:
         if request.detach:
             await command.tell(NO_BACKGROUND.format(limit=self.time_limit))
             return command.outcome(2, self.time_limit)
-        argv = self.sandbox.command([_shell(), "-c", request.command], self.layout)
-        await command.run(argv, self.cwd, self.environment, self.time_limit)
+        await self._run(command, request.command)
         return command.outcome(command.exit_code, self.time_limit)
+
+    async def run(self, text: str, standard_input: Path, callbacks: ShellExecutionCallbacks) -> int:
+        """Run one command likewise, with a file as its standard input; returns its exit status.
+
+        What it prints goes to ``callbacks`` alone.
+        """
+        command = _Command(callbacks, self.output_limit, keep=False)
+        with standard_input.open("rb") as stream:
+            await self._run(command, text, stream)
+        return command.exit_code
+
+    async def _run(
+        self, command: "_Command", text: str, standard_input: IO[bytes] | int = subprocess.DEVNULL
+    ) -> None:
+        argv = self.sandbox.command([_shell(), "-c", text], self.layout)
+        await command.run(argv, self.cwd, self.environment, self.time_limit, standard_input)
 
 
 class _Command:
     """One process group and what it printed."""
 
-    def __init__(self, callbacks: ShellExecutionCallbacks | None, output_limit: int) -> None:
+    def __init__(
+        self, callbacks: ShellExecutionCallbacks | None, output_limit: int, *, keep: bool = True
+    ) -> None:
         self.callbacks = callbacks
+        self.keep = keep
         self.output_limit = output_limit
         self.stdout: list[str] = []
         self.stderr: list[str] = []
@@ -101,13 +120,18 @@ class _Command:
         self._status: int | None = None  # as ``returncode``, where the event loop did not learn it
 
     async def run(
-        self, argv: list[str], cwd: str, environment: Mapping[str, str], time_limit: float
+        self,
+        argv: list[str],
+        cwd: str,
+        environment: Mapping[str, str],
+        time_limit: float | None,
+        standard_input: IO[bytes] | int,
     ) -> None:
         process = await asyncio.create_subprocess_exec(
             *argv,
             cwd=cwd,
             env=dict(environment),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=standard_input,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -139,7 +163,7 @@ class _Command:
         status = self._status if process.returncode is None else process.returncode
         self.exit_code = 124 if self.timed_out else _exit_code(status)
 
-    async def _wait(self, process: asyncio.subprocess.Process, time_limit: float) -> None:
+    async def _wait(self, process: asyncio.subprocess.Process, time_limit: float | None) -> None:
         ended = asyncio.create_task(self._exited(process))
         flooded = asyncio.create_task(self.too_much.wait())
         try:
@@ -177,7 +201,8 @@ class _Command:
             chunk = await stream.read(_CHUNK)
             text = decoder.decode(chunk, final=not chunk)
             if text:
-                kept.append(text)
+                if self.keep:
+                    kept.append(text)
                 await on_text(text)
             if not chunk:
                 return
@@ -199,7 +224,7 @@ class _Command:
         self.stderr.append(line)
         await self._on_stderr(line)
 
-    def outcome(self, exit_code: int, time_limit: float) -> ShellExecution:
+    def outcome(self, exit_code: int, time_limit: float | None) -> ShellExecution:
         return ShellExecution(
             result=ShellExecutionResult("".join(self.stdout), "".join(self.stderr), exit_code),
             options=ShellExecutionOptions(timeout_seconds=time_limit),

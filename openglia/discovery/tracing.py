@@ -36,14 +36,17 @@ class Trace:
     def __init__(self, run_dir: Path, redactor: Redactor) -> None:
         self.run_dir = run_dir
         self.redactor = redactor
+        self._installed = False
 
     def install(self) -> None:
         """Send fast-agent's log to the run's folder. Call it once fast-agent has started."""
         AsyncEventBus.get().transport = _RedactedFile(self.run_dir / TRACE, self.redactor)
+        self._installed = True
 
     def note(self, message: str, **data: Any) -> None:
-        """Add a line of the harness to fast-agent's log."""
-        _logger.info(message, data=data)
+        """Add a line of the harness to fast-agent's log, where fast-agent has started."""
+        if self._installed:
+            _logger.info(message, data=data)
 
 
 class _RedactedFile(FileTransport):
@@ -66,6 +69,21 @@ class _RedactedFile(FileTransport):
         )
 
 
+class Transcript:
+    """What is said to an agent and by it, as Markdown: AGENT.md in the run's folder."""
+
+    def __init__(self, run_dir: Path, agent: str, redactor: Redactor) -> None:
+        self.path = run_dir / f"{agent}.md"
+        self._redactor = redactor
+
+    def write(self, speaker: str, text: str) -> None:
+        """Add what one speaker said, so that a killed run keeps it."""
+        now = datetime.now(UTC).strftime("%H:%M:%S")
+        entry = f"## {speaker} ({now} UTC)\n\n{text or '(nothing)'}\n\n"
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(self._redactor.text(entry))
+
+
 class Journal:
     """One agent's transcript and history, and the state from which its turn can be repeated."""
 
@@ -83,14 +101,10 @@ class Journal:
         self._after_call = after_call
         self._activity = activity
         self._name: str = agent.name
+        self._transcript = Transcript(trace.run_dir, self._name, trace.redactor)
         self._saved_at = 0.0
         # The history and the messages that the last call of the model was made with.
         self._before_call: list[PromptMessageExtended] = []
-
-    @property
-    def transcript_path(self) -> Path:
-        """Grows message by message, so that a killed run keeps all that was said."""
-        return self._trace.run_dir / f"{self._name}.md"
 
     @property
     def history_path(self) -> Path:
@@ -141,7 +155,7 @@ class Journal:
 
     def told(self, text: str) -> None:
         """Note what the agent is told by the harness."""
-        self._write("Harness", text)
+        self._transcript.write("Harness", text)
 
     def waits(self, why: str, seconds: float) -> None:
         """Note that the agent's model is asked again in so many seconds."""
@@ -160,8 +174,8 @@ class Journal:
         self._after_call()
         parts = [message.all_text().strip()]
         for call in (message.tool_calls or {}).values():
-            parts.append(_fenced(_shown_call(call.params.name, call.params.arguments), "sh"))
-        self._write(self._name.capitalize(), "\n\n".join(part for part in parts if part))
+            parts.append(fenced(_shown_call(call.params.name, call.params.arguments), "sh"))
+        self._transcript.write(self._name.capitalize(), "\n\n".join(part for part in parts if part))
         self._note("answer", message)
 
     async def _before_tool_call(self, _runner: ToolRunner, message: PromptMessageExtended) -> None:
@@ -172,14 +186,8 @@ class Journal:
     async def _after_tool_call(self, _runner: ToolRunner, message: PromptMessageExtended) -> None:
         for result in (message.tool_results or {}).values():
             text = "\n".join(getattr(block, "text", "") for block in result.content)
-            self._write("Shell", _fenced(text))
+            self._transcript.write("Shell", fenced(text))
         self._note("tool results", message)
-
-    def _write(self, speaker: str, text: str) -> None:
-        now = datetime.now(UTC).strftime("%H:%M:%S")
-        entry = f"## {speaker} ({now} UTC)\n\n{text or '(nothing)'}\n\n"
-        with self.transcript_path.open("a", encoding="utf-8") as stream:
-            stream.write(self._trace.redactor.text(entry))
 
     def _note(self, what: str, message: PromptMessageExtended) -> None:
         self._trace.note(
@@ -198,7 +206,8 @@ def _shown_call(name: str, arguments: dict[str, Any] | None) -> str:
     return command if isinstance(command, str) else f"{name} {json.dumps(arguments)}"
 
 
-def _fenced(text: str, language: str = "") -> str:
+def fenced(text: str, language: str = "") -> str:
+    """``text`` as a block of code in Markdown."""
     fence = "```"
     while fence in text:
         fence += "`"

@@ -10,7 +10,7 @@ from openglia.discovery.compaction import shorten
 from openglia.discovery.experiment import Patience
 from openglia.discovery.limits import LimitReached
 from openglia.discovery.prompts import prompt
-from openglia.discovery.tracing import Journal
+from openglia.discovery.tracing import Journal, last_text
 from openglia.discovery.trouble import is_final, one_line, remedy, retry_after, told
 
 # How often in a row an agent is asked to go on after an answer that is none.
@@ -32,7 +32,9 @@ class TurnFailed(Exception):  # noqa: N818  (an expected ending)
 
 
 class Turns:
-    """Takes turns of one agent."""
+    """Takes turns of one agent of fast-agent."""
+
+    remembers = True
 
     def __init__(
         self,
@@ -71,6 +73,18 @@ class Turns:
         if not history or history[-1].role != "user":
             return await self.work(text)
         return await self._work(self._pending())
+
+    def load(self, *, without_question: bool = False) -> bool:
+        """Give the agent the history of an earlier process; False if there is none."""
+        return self._journal.load(without_question=without_question)
+
+    def save(self) -> None:
+        """Write the history."""
+        self._journal.save()
+
+    def last_words(self) -> str:
+        """The last thing that the agent said; empty if nothing."""
+        return last_text(self._journal.history())
 
     async def _work(self, message: str | PromptMessageExtended) -> str:
         reminders = 0

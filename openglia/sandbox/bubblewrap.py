@@ -16,8 +16,8 @@ MAX_FILE_KIB = 1024 * 1024  # one file
 TMP_BYTES = 512 * 1024 * 1024  # /tmp, fresh for every command
 
 _LIMITS = (
-    f'ulimit -c 0; ulimit -v "$1"; ulimit -f {MAX_FILE_KIB}; ulimit -n 1024; '
-    f'if [ "$2" = all ]; then ulimit -u {MAX_PROCESSES}; fi; shift 2; exec "$@"'
+    f'ulimit -c 0; ulimit "$3" "$1"; ulimit -f {MAX_FILE_KIB}; ulimit -n 1024; '
+    f'if [ "$2" = all ]; then ulimit -u {MAX_PROCESSES}; fi; shift 3; exec "$@"'
 )
 _PROBE_SECONDS = 20
 
@@ -80,10 +80,13 @@ def command(view: View, argv: list[str]) -> list[str]:
     for name, value in view.variables.items():
         words += ["--setenv", name, value]
     words += ["--chdir", str(view.folder), "--"]
-    return [*words, *limited(argv, memory_kib=view.memory_kib, processes=True)]
+    memory, data_alone = view.memory_kib, view.data_alone
+    return [*words, *limited(argv, memory_kib=memory, data_alone=data_alone, processes=True)]
 
 
-def limited(argv: list[str], *, memory_kib: int, processes: bool) -> list[str]:
+def limited(
+    argv: list[str], *, memory_kib: int, data_alone: bool = False, processes: bool
+) -> list[str]:
     """Run ``argv`` under resource limits.
 
     The limit on processes counts those of the same user. In a sandbox that is the sandbox's own;
@@ -91,7 +94,8 @@ def limited(argv: list[str], *, memory_kib: int, processes: bool) -> list[str]:
     to the superuser.
     """
     which = "all" if processes else "some"
-    return ["bash", "-c", _LIMITS, "limits", str(memory_kib), which, *argv]
+    memory = "-d" if data_alone else "-v"
+    return ["bash", "-c", _LIMITS, "limits", str(memory_kib), which, memory, *argv]
 
 
 def attempt(argv: list[str]) -> str | None:

@@ -57,8 +57,10 @@ class _Base:
 
     def environment(self, layout: Layout, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """All variables of the command; nothing of the harness's own but ``extra`` is passed."""
+        own = layout.own.folders if layout.own is not None else ()
+        folders = [*own, layout.root / ".venv" / "bin", "/usr/local/bin", "/usr/bin", "/bin"]
         return {
-            "PATH": f"{layout.root / '.venv' / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": ":".join(map(str, folders)),
             "HOME": str(layout.scratch),
             "LANG": "C.UTF-8",
             "TERM": "dumb",
@@ -97,6 +99,8 @@ class Fenced(_Base):
             folder=layout.root,
             variables=variables,
             memory_kib=MAX_MEMORY_KIB,
+            data_alone=layout.own is not None,
+            network=layout.own is not None and layout.own.network,
         )
         return self.rung.command(view, argv)
 
@@ -107,9 +111,14 @@ class Unfenced(_Base):
     name = "none"
     gaps = ("everything",)
 
-    def command(self, argv: list[str], layout: Layout) -> list[str]:  # noqa: ARG002
+    def command(self, argv: list[str], layout: Layout) -> list[str]:
         """The command that runs ``argv``, limited; the shell starts it in ``layout.root``."""
-        return bubblewrap.limited(argv, memory_kib=MAX_MEMORY_KIB, processes=False)
+        return bubblewrap.limited(
+            argv,
+            memory_kib=MAX_MEMORY_KIB,
+            data_alone=layout.own is not None,
+            processes=False,
+        )
 
 
 def choose(name: str = "auto", *, trusted_model: bool = False) -> Sandbox:

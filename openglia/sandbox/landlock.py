@@ -60,7 +60,7 @@ def command(view: View, argv: list[str]) -> list[str]:
         "processes": MAX_PROCESSES,
         "network": view.network,
     }
-    inner = limited(argv, memory_kib=view.memory_kib, processes=False)
+    inner = limited(argv, memory_kib=view.memory_kib, data_alone=view.data_alone, processes=False)
     return [sys.executable, str(_wrapper()), json.dumps(policy), *inner]
 
 

@@ -63,6 +63,16 @@ class Layout:
     socket_dir: Path  # private to this run: holds the evaluator's socket, and the replaced files
     workplace: Workplace
     root: Path = ROOT  # the experiment
+    own: "Program | None" = None  # the user's, in the place of an agent of ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """What a program of the user's needs inside, besides the experiment."""
+
+    readable: Sequence[Path] = ()  # files and folders; absolute
+    folders: Sequence[Path] = ()  # that hold programs, for PATH
+    network: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +85,7 @@ class View:
     variables: Mapping[str, str] = field(default_factory=dict)  # set inside, over the caller's
     first: bool = False  # it is the first process of its namespace: with it all others end
     memory_kib: int  # address space of one process
+    data_alone: bool = False  # only what it fills counts: runtimes such as Node.js reserve more
     network: bool = False  # the machine's own, with its loopback and abstract sockets; else none
 
     @property
@@ -132,6 +143,8 @@ def experiment_mounts(layout: Layout) -> Iterator[Mount]:
         if not copy.exists():
             write_atomically(copy, text)
         yield Mount("read-only", root / name, str(copy))
+    if layout.own is not None:
+        yield from _own(layout.own, root)
     for path in place.hidden:
         if (root / path).is_dir():
             yield Mount("tmpfs", root / path)
@@ -141,6 +154,15 @@ def experiment_mounts(layout: Layout) -> Iterator[Mount]:
     for path in layout.socket_dir.iterdir():
         if path.is_socket():
             yield Mount("socket", path, str(path))
+
+
+def _own(program: Program, root: Path) -> Iterator[Mount]:
+    """What the user shows, and the interpreters of the virtual environments in it."""
+    for path in program.readable:
+        if (path / "pyvenv.cfg").exists():
+            for prefix in interpreter_prefixes(root, path / "bin" / "python"):
+                yield Mount("read-only", prefix, str(prefix.resolve()))
+        yield _shown(path)
 
 
 def _around(working_file: Path) -> Iterator[Mount]:
