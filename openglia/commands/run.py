@@ -9,15 +9,43 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openglia.quantities import count, dollars, or_none, seconds
+from openglia.errors import UsageError
+from openglia.quantities import at_least_one, count, dollars, or_none, seconds
 
 if TYPE_CHECKING:
+    from openglia.discovery.experiment import AgentCommand
     from openglia.runs.options import Options
+
+_LIMITS = ("max_refinements", "max_evaluations", "time_limit", "max_tokens", "max_cost")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options. Those without a value take the default, or the resumed run's."""
     parser.add_argument("--model", help="a model of fast-agent, or offline (default: by key)")
+    parser.add_argument(
+        "--agent",
+        metavar="COMMAND",
+        help="a program of yours, such as a coding agent's CLI, in the Researcher's place",
+    )
+    parser.add_argument(
+        "--agent-network", action="store_true", help="it can reach the network (default: it cannot)"
+    )
+    parser.add_argument(
+        "--agent-env",
+        action="append",
+        metavar="NAME",
+        help="a variable of your environment that it gets, such as its key; may be repeated",
+    )
+    parser.add_argument(
+        "--agent-read",
+        action="append",
+        type=Path,
+        metavar="PATH",
+        help="a file or folder that it can read besides; may be repeated",
+    )
+    parser.add_argument(
+        "--no-supervisor", action="store_true", help="nobody questions the Researcher's account"
+    )
     parser.add_argument(
         "--problem",
         metavar="NAME",
@@ -33,7 +61,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="routing: that scores routers; auto is the embedded one (default: %(default)s)",
     )
     limits: list[tuple[str, Any, str, str]] = [
-        ("--max-refinements", count, "N", "rounds after the first (default: 5)"),
+        (
+            "--max-refinements",
+            count,
+            "N",
+            "rounds after the first (default: 5; 0 for --agent without a Supervisor)",
+        ),
+        ("--rounds", at_least_one, "N", "rounds in all: --max-refinements and the first"),
         ("--max-evaluations", or_none(count), "N", "budget of scoring, or none (default: 200)"),
         ("--time-limit", or_none(seconds), "TIME", "of discovery: 90, 15m, 2h, none (default: 4h)"),
         ("--max-tokens", or_none(count), "N", "of both agents: 500k, 2M, none (default: 5M)"),
@@ -89,22 +123,63 @@ def options(arguments: argparse.Namespace) -> "Options":
     from openglia.problems.registry import DEFAULT, opened
     from openglia.runs.options import Options
 
-    named = {
-        name: value
-        for name, value in vars(arguments).items()
-        if name in ("max_refinements", "max_evaluations", "time_limit", "max_tokens", "max_cost")
-    }
+    named = _named_limits(arguments)
     if arguments.resume is not None:
         return _resumed(arguments, named)
-    problem = opened(arguments.problem or DEFAULT, arguments.benchmark, arguments.simulator)
-    return Options(
+    agent = _agent(arguments, None)
+    settled = Options(
         choice=choose(arguments.model, os.environ),
-        problem=problem,
+        problem=opened(arguments.problem or DEFAULT, arguments.benchmark, arguments.simulator),
         limits=replace(Limits(), **named),
         seed=arguments.seed or 0,
         sandbox=arguments.sandbox,
+        agent=agent,
+        supervisor=not arguments.no_supervisor,
         preflight=not arguments.no_preflight,
     )
+    if agent is None or settled.supervised or "max_refinements" in named:
+        return settled
+    return replace(settled, limits=replace(settled.limits, max_refinements=0))
+
+
+def _named_limits(arguments: argparse.Namespace) -> dict[str, Any]:
+    named = {name: value for name, value in vars(arguments).items() if name in _LIMITS}
+    if "rounds" in arguments:
+        if "max_refinements" in named:
+            raise UsageError("--rounds and --max-refinements say the same: give one of them")
+        named["max_refinements"] = arguments.rounds - 1
+    return named
+
+
+def _agent(arguments: argparse.Namespace, before: "AgentCommand | None") -> "AgentCommand | None":
+    """The user's program in the Researcher's place; ``before``: the resumed run's."""
+    from openglia import paths
+    from openglia.discovery.experiment import AgentCommand
+
+    command = arguments.agent
+    if command is None and before is not None:
+        command = before.command
+    if command is None:
+        if arguments.agent_network or arguments.agent_env or arguments.agent_read:
+            raise UsageError(
+                "--agent-network, --agent-env and --agent-read are for --agent COMMAND"
+            )
+        return None
+    variables, read = arguments.agent_env, arguments.agent_read
+    if before is not None:
+        variables = before.variables if variables is None else variables
+        read = before.readable if read is None else read
+    for name in variables or ():
+        if name not in os.environ:
+            raise UsageError(f"--agent-env {name}: your environment has no variable of that name")
+    agent = AgentCommand(
+        command=command,
+        network=arguments.agent_network or (before is not None and before.network),
+        variables=tuple(variables or ()),
+        readable=tuple(str(Path(path).absolute()) for path in read or ()),
+    )
+    agent.program(paths.ROOT)  # refuses what is not there
+    return agent
 
 
 def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
@@ -132,6 +207,8 @@ def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
         limits=replace(before.limits, **named),
         seed=before.seed if arguments.seed is None else arguments.seed,
         sandbox=arguments.sandbox,
+        agent=_agent(arguments, before.agent),
+        supervisor=before.supervised and not arguments.no_supervisor,
         resume=arguments.resume,
         preflight=not arguments.no_preflight,
     )

@@ -44,15 +44,12 @@ class CommandResearcher:
         budget: Budget,
         redactor: Redactor,
         activity: Activity,
-        *,
-        closing_seconds: float = CLOSING_SECONDS,
     ) -> None:
         assert experiment.agent is not None
         self._command = experiment.agent.command
         self._budget = budget
         self._redactor = redactor
         self._activity = activity
-        self._closing_seconds = closing_seconds
         self._run_dir = experiment.run_dir
         self._task = Path(experiment.environment["OPENGLIA_SCRATCH_DIR"]) / "task.md"
         self._shell = SandboxedShell(
@@ -125,7 +122,7 @@ class CommandResearcher:
     async def _closed(self) -> None:
         while not self._budget.evaluations_exhausted:
             await asyncio.sleep(_LOOK_EVERY)
-        await asyncio.sleep(self._closing_seconds)
+        await asyncio.sleep(CLOSING_SECONDS)
 
     def _failure(self, status: int, complaint: str) -> str:
         words = f"the agent's command ended with exit status {status}"

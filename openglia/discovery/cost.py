@@ -62,8 +62,13 @@ def require_price(model: str) -> None:
         model: in fast-agent's spelling. One that fast-agent does not know passes: it says more.
 
     Raises:
-        UsageError: no price of the model is known.
+        UsageError: no price of the model is known, or there is no model.
     """
+    if not model:
+        raise UsageError(
+            "--max-cost cannot hold: what the agent's command spends is not known here; "
+            "limit it with --max-evaluations and --time-limit"
+        )
     # Late: they take seconds, and only a run that names a limit of cost needs them here.
     from fast_agent.core.exceptions import ModelConfigError
     from fast_agent.llm.model_factory import ModelFactory

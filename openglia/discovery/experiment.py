@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from openglia.problems.space import OfflineTask
+from openglia.sandbox.layout import Program
+from openglia.sandbox.programs import program
 
 
 class Record(Protocol):
@@ -85,7 +87,15 @@ class AgentCommand:
     command: str  # for a shell, started in the experiment's folder
     network: bool = False  # it may reach out
     variables: tuple[str, ...] = ()  # names of those of the harness's environment that it gets
-    readable: tuple[Path, ...] = ()  # that it sees besides; absolute
+    readable: tuple[str, ...] = ()  # files and folders that it sees besides; absolute
+
+    def program(self, root: Path) -> Program:
+        """What it needs inside the sandbox; it starts in ``root``.
+
+        Raises:
+            UsageError: something that it is to see is not there.
+        """
+        return program(self.command, list(map(Path, self.readable)), root, network=self.network)
 
 
 def _on_the_terminal(line: str) -> None:

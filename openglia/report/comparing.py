@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from openglia.presenting import units
+from openglia.presenting import researcher, units
 from openglia.presenting.drawing import COLOURS, Absent, Plot, legend
 from openglia.presenting.tolerant import interval, number, text
 from openglia.report import verdict
@@ -237,10 +237,10 @@ def _leader(runs: Sequence[Run]) -> Run:
 
 def _short(run: Run, narrow: bool) -> str:
     name = run.name.removeprefix("run_")
-    model = text(run.results, "model")
-    if narrow or model is None:
+    who = researcher.short(run.results)
+    if narrow or who is None:
         return name if len(name) <= 18 else f"{name[:17]}…"
-    return f"{name}  {model if len(model) <= 24 else f'{model[:23]}…'}"
+    return f"{name}  {who if len(who) <= 24 else f'{who[:23]}…'}"
 
 
 def _direction(runs: Sequence[Run]) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from openglia.presenting import spent, units
-from openglia.presenting.tolerant import number, text
+from openglia.presenting import researcher, spent, units
+from openglia.presenting.tolerant import number
 from openglia.report import comparing, verdict
 from openglia.report.data import Run
 from openglia.report.rendering import render as render_template
@@ -80,7 +80,7 @@ def _row(run: Run, setting: str, folder: Path) -> Row:
         report.relative_to(folder).as_posix() if report.exists() else None,
         status,
         None if run.status in _SETTLED else status.meaning,
-        text(results, "model") or units.DASH,
+        researcher.told(results) or units.DASH,
         setting,
         Cell(units.DASH)
         if ratio is None

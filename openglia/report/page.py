@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from openglia.presenting import spent, units
+from openglia.presenting import researcher, spent, units
 from openglia.presenting.drawing import Absent, Plot
 from openglia.presenting.tolerant import at, items, mapping, number, text
 from openglia.report import conversation, verdict
@@ -105,7 +105,7 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
 
 def _facts(run: Run) -> Pairs:
     facts = [
-        ("model", text(run.results, "model")),
+        ("discovered by", researcher.told(run.results)),
         *run.presentation.facts(run.results),
         ("started", units.moment(text(run.results, "started"))),
     ]

@@ -26,10 +26,7 @@ def introduce(
     """Say what is about to happen, and everything that the user may not expect."""
     facts = options.problem.presentation.facts(results.to_json())
     say(f"run {folder.id}: {', '.join(f'{name} {value}' for name, value in facts)}")
-    choice = options.choice
-    say(f"model {choice.model}: {choice.why}")
-    if options.offline and not choice.why.startswith("named by"):
-        say(OFFLINE)
+    _who(options, say)
     for line in options.problem.introduction():
         say(line)
     say(f"{folder.report} shows how it stands, from the first evaluation on")
@@ -39,6 +36,27 @@ def introduce(
         return
     for gap in sandbox.gaps:
         say(f"!  not denied: {gap}")
+
+
+def _who(options: Options, say: Say) -> None:
+    """Who does the research, and who supervises."""
+    choice, agent = options.choice, options.agent
+    if agent is not None:
+        say(f"agent: {agent.command}")
+        if agent.network:
+            say(
+                "!! --agent-network: the agent's command can reach any host, this machine's own "
+                "services too, and what it can read it can send away"
+            )
+        if agent.variables:
+            say(f"!  it gets the variables {', '.join(agent.variables)}")
+    if options.model:
+        say(f"model {choice.model}{'' if agent is None else ' supervises'}: {choice.why}")
+    if options.offline and not choice.why.startswith("named by"):
+        say(OFFLINE)
+    if not options.supervised:
+        why = "--no-supervisor" if not options.supervisor else "no model is configured for one"
+        say(f"no Supervisor: {why}; nobody questions the account")
 
 
 def go_on(options: Options, record: Record, used: Used, say: Say) -> None:

@@ -65,10 +65,11 @@ def _describe(
     results: Results, options: Options, sandbox: Sandbox, snapshot: Mapping[str, str]
 ) -> None:
     """What may be another when a run goes on."""
-    results.model, results.model_why = options.choice.model, options.choice.why
+    results.model, results.model_why = options.model, options.choice.why
+    results.agent, results.supervised = options.agent, options.supervised
     results.seed = options.seed
     results.limits = options.limits
-    results.prices = None if options.offline else table()
+    results.prices = table() if options.asks_model else None
     results.versions = provenance.versions()
     results.sandbox = Fence(name=sandbox.name, why=sandbox.why, gaps=list(sandbox.gaps))
     results.harness_sha256 = tree.digest(snapshot)

@@ -56,7 +56,7 @@ def conduct(
     """
     problem, shown = options.problem, options.problem.presentation
     if options.limits.max_cost is not None:
-        require_price(options.choice.model)
+        require_price(options.model)
     chosen = sandbox.choose(options.sandbox, trusted_model=options.offline)
     with _locked(), interrupts.handled(), ExitStack() as under_way:
         interrupts.hold()  # but in the phases that may end early: what there is is finished then
@@ -105,13 +105,13 @@ def conduct(
 
 
 def _preflight(options: Options, say: Say) -> "Trial | None":
-    if not options.preflight or options.offline:
+    if not options.preflight or not options.asks_model:
         return None
     from openglia.discovery.preflight import preflight  # late: it takes fast-agent along
 
-    say(f"trying model {options.choice.model} once (--no-preflight leaves it out)")
+    say(f"trying model {options.model} once (--no-preflight leaves it out)")
     interrupts.release()
-    trial = asyncio.run(preflight(options.choice.model, paths.ROOT))
+    trial = asyncio.run(preflight(options.model, paths.ROOT))
     interrupts.hold()
     if trial.warning:
         say(f"!! the model is in trouble that may pass, so the run begins: {trial.warning}")
@@ -170,13 +170,17 @@ def _discover(
     known = {name: line for name, line in results.on_evaluation_cases.items() if name != "final"}
     try:
         with standing, evaluator:
+            agent = options.agent
             layout = Layout(
                 scratch=folder.scratch,
                 socket_dir=evaluator.folder,
                 workplace=problem.workplace,
                 root=paths.ROOT,
+                own=None if agent is None else agent.program(paths.ROOT),
             )
+            handed_over = agent.variables if agent is not None else ()
             variables = {
+                **{name: os.environ[name] for name in handed_over if name in os.environ},
                 "OPENGLIA_SCRATCH_DIR": str(folder.scratch),
                 "OPENGLIA_RUN_ID": folder.id,
                 "OPENGLIA_EVALUATOR": str(evaluator.socket_path),
@@ -186,7 +190,9 @@ def _discover(
                 root=paths.ROOT,
                 problem=problem.statement(markdown(shown.table(known))),
                 case=shown.case,
-                model=options.choice.model,
+                model=options.model,
+                agent=agent,
+                supervised=options.supervised,
                 record=record,
                 sandbox=chosen,
                 layout=layout,

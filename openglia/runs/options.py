@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from openglia.discovery.experiment import Limits
+from openglia.discovery.experiment import AgentCommand, Limits
 from openglia.discovery.models import OFFLINE, Choice
 from openglia.problems.problem import Problem
 
@@ -17,10 +17,27 @@ class Options:
     limits: Limits
     seed: int  # of the offline model
     sandbox: str
+    agent: AgentCommand | None = None  # works in place of fast-agent's Researcher
+    supervisor: bool = True  # is wanted
     resume: Path | None = None
     preflight: bool = True  # try the model before anything is measured; the offline one never
 
     @property
     def offline(self) -> bool:
-        """Whether no language model works."""
-        return self.choice.model == OFFLINE
+        """Whether nobody works but the offline researcher."""
+        return self.agent is None and self.choice.model == OFFLINE
+
+    @property
+    def supervised(self) -> bool:
+        """Whether there is a Supervisor; the offline one knows only the offline researcher."""
+        return self.supervisor and (self.agent is None or self.choice.model != OFFLINE)
+
+    @property
+    def model(self) -> str:
+        """Whom fast-agent asks; empty if nobody."""
+        return self.choice.model if self.agent is None or self.supervised else ""
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a language model is asked by fast-agent."""
+        return self.model not in ("", OFFLINE)

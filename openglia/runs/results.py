@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from openglia import __version__
-from openglia.discovery.experiment import Limits, Usage
+from openglia.discovery.experiment import AgentCommand, Limits, Usage
 from openglia.errors import OpenGliaError
 from openglia.files import write_json
 from openglia.problems.problem import Check
@@ -130,8 +130,10 @@ class Results(_Part):
     warnings: list[str] = []
     account: str = ""
     outcome: Ended | None
-    model: str = ""
+    model: str = ""  # that fast-agent asked; empty if none
     model_why: str = ""
+    agent: AgentCommand | None = None  # worked in the Researcher's place
+    supervised: bool = True
     seed: int = 0
     limits: Limits = Limits()
     versions: dict[str, Any] = {}

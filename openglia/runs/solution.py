@@ -122,7 +122,9 @@ def _percent(value: float | None) -> str:
 
 def _ending(results: Results, shown: Presentation) -> str:
     status = {
-        "completed": "The run completed: the Supervisor was content.",
+        "completed": "The run completed: the Supervisor was content."
+        if results.supervised
+        else "The run completed.",
         "limit": "The run ended at a limit",
         "failed": "The run FAILED",
         "interrupted": "The run was INTERRUPTED",
@@ -133,8 +135,16 @@ def _ending(results: Results, shown: Presentation) -> str:
     return (
         f"{sentence.removesuffix('.')}. Evaluations: {counts.total}, of these {counts.clean} "
         f"clean and {counts.failed} failed; {counts.full} on all evaluation {shown.case}s. "
-        f"Model: `{results.model}`{f': {spent}' if (spent := told(results.to_json())) else '.'}"
+        f"{_who(results)}{f': {spent}' if (spent := told(results.to_json())) else '.'}"
     )
+
+
+def _who(results: Results) -> str:
+    """Who discovered it."""
+    if results.agent is None:
+        return f"Model: `{results.model}`{'' if results.supervised else ', without a Supervisor'}"
+    supervisor = f"supervised by `{results.model}`" if results.supervised else "unsupervised"
+    return f"Agent: `{results.agent.command}`, {supervisor}"
 
 
 def _group(title: str, measured: Group, shown: Presentation) -> str:
@@ -177,7 +187,18 @@ def _reproduction(folder: RunFolder, results: Results, raw: Any, shown: Presenta
 
 def run_command(results: Results, options: Sequence[str]) -> str:
     """The command line of the run; ``options`` are the problem's."""
-    words = ["./run.sh", "--model", results.model, *options, "--seed", str(results.seed)]
+    words = ["./run.sh", *_agent_options(results), *options, "--seed", str(results.seed)]
     for key, value in asdict(results.limits).items():
         words += [f"--{key.replace('_', '-')}", spelled(value)]
     return shlex.join(words)
+
+
+def _agent_options(results: Results) -> list[str]:
+    """The options that say who works."""
+    words = ["--model", results.model] if results.model else []
+    if (agent := results.agent) is not None:
+        words += ["--agent", agent.command]
+        words += ["--agent-network"] if agent.network else []
+        words += [word for name in agent.variables for word in ("--agent-env", name)]
+        words += [word for path in agent.readable for word in ("--agent-read", path)]
+    return words if results.supervised else [*words, "--no-supervisor"]

@@ -57,10 +57,8 @@ class _Base:
 
     def environment(self, layout: Layout, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """All variables of the command; nothing of the harness's own but ``extra`` is passed."""
-        own = layout.own.folders if layout.own is not None else ()
-        folders = [*own, layout.root / ".venv" / "bin", "/usr/local/bin", "/usr/bin", "/bin"]
         return {
-            "PATH": ":".join(map(str, folders)),
+            "PATH": layout.path,
             "HOME": str(layout.scratch),
             "LANG": "C.UTF-8",
             "TERM": "dumb",

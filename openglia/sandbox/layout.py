@@ -35,6 +35,7 @@ VISIBLE_SOURCES = (
     "runs/client.py",
     "runs/messages.py",
 )
+PATH = ("/usr/local/bin", "/usr/bin", "/bin")  # after the experiment's own
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "nsswitch.conf", "alternatives")
 # What finds hosts and trusts their certificates; never a machine's own keys, which lie beside them.
 _NETWORK = (
@@ -64,6 +65,12 @@ class Layout:
     workplace: Workplace
     root: Path = ROOT  # the experiment
     own: "Program | None" = None  # the user's, in the place of an agent of ours
+
+    @property
+    def path(self) -> str:
+        """The variable PATH inside."""
+        own = self.own.folders if self.own is not None else ()
+        return ":".join(map(str, (self.root / ".venv" / "bin", *PATH, *own)))
 
 
 @dataclass(frozen=True, kw_only=True)

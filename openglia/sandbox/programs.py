@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from openglia.errors import UsageError
-from openglia.sandbox.layout import Program
+from openglia.sandbox.layout import PATH, Program
 
 
 def program(command: str, readable: Sequence[Path], root: Path, *, network: bool) -> Program:
@@ -42,9 +42,10 @@ def program(command: str, readable: Sequence[Path], root: Path, *, network: bool
             )
     shown += [path for word in words if (path := root / word).is_file()]
     folders = []
+    inside = ":".join((str(root / ".venv" / "bin"), *PATH))
     for word in words:
-        found = None if "/" in word else shutil.which(word)
-        if found is not None and not found.startswith(("/usr/", "/bin/", "/sbin/")):
+        found = None if "/" in word or shutil.which(word, path=inside) else shutil.which(word)
+        if found is not None:
             folders.append(Path(found).parent)
             shown += _needed(Path(found))
         if word != "env" and "=" not in word:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from openglia.presenting import units
+from openglia.presenting import researcher, units
 from openglia.presenting.tolerant import text
 from openglia.report import verdict
 from openglia.report.data import Entry
@@ -24,7 +24,7 @@ def clock(seconds: float) -> str:
 def title(state: State) -> str:
     """Which run it is, on what, by whom."""
     run = state.run
-    parts = [run.name, run.presentation.subject(run.results), text(run.results, "model")]
+    parts = [run.name, run.presentation.subject(run.results), researcher.told(run.results)]
     return plain("  ".join(part for part in parts if part))
 
 

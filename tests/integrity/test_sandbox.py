@@ -1,5 +1,6 @@
 """The fence around the agent's commands, tried from inside on a small copy of the experiment."""
 
+import http.server
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from openglia.problems.routing.workplace import redact, workplace
 from openglia.sandbox import bubblewrap, fence
 from openglia.sandbox import choosing as sandbox
 from openglia.sandbox.layout import Layout, interpreter_prefixes
+from openglia.sandbox.programs import program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,3 +364,84 @@ def test_the_agents_own_command_works_with_what_is_visible(tmp_path, rung):
         shutil.rmtree(socket_dir)
     assert "Traceback" not in done.stderr, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["reason"] == "as planted"
+
+
+# A program of the user's: what it sees besides, and whether it reaches out.
+
+FETCH = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:{}', timeout=5).status)"
+
+
+def shown(layout, command, *readable, network=False):
+    own = program(command, readable, layout.root, network=network)
+    return replace(layout, own=own)
+
+
+def test_files_that_the_command_names_are_seen_and_nothing_beside_them(layout, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "mine.py").write_text("print('mine ran')\n")
+    (home / "other").write_text("planted-secret\n")
+    command = f"python {home}/mine.py; cat {home}/other"
+    done = inside(shown(layout, f"python {home}/mine.py"), command)
+    assert done.stdout == "mine ran\n"
+    done = inside(shown(layout, "python x", home), command)
+    assert done.stdout == "mine ran\nplanted-secret\n"
+    assert "Read-only" in inside(shown(layout, "x", home), f"echo > {home}/new").stderr or (
+        "denied" in inside(shown(layout, "x", home), f"echo > {home}/new").stderr
+    )
+    assert not (home / "new").exists()
+
+
+def test_a_program_on_the_callers_path_is_found_with_its_virtual_environment(
+    layout,
+    tmp_path,
+    monkeypatch,
+):
+    environment = tmp_path / "env"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "pyvenv.cfg").write_text(f"home = {sys.base_prefix}/bin\n")
+    (environment / "bin" / "python").symlink_to(sys.executable)
+    (environment / "lib.txt").write_text("a library\n")
+    tool = environment / "bin" / "my-tool"
+    tool.write_text(f"#!{environment}/bin/python\nprint(open('{environment}/lib.txt').read())\n")
+    tool.chmod(0o755)
+    linked = tmp_path / "local"
+    linked.mkdir()
+    (linked / "my-tool").symlink_to(tool)
+    monkeypatch.setenv("PATH", f"{linked}:/usr/bin:/bin")
+    for command in ("my-tool --flag", "env A=1 my-tool", "A=1 my-tool"):
+        done = inside(shown(layout, command), command)
+        assert done.stdout == "a library\n\n", (command, done.stderr)
+    # What the sandbox has itself comes first, and shows nothing of the caller's.
+    assert program("cat x", (), layout.root, network=False).readable == ()
+
+
+def test_it_reaches_the_network_only_if_told(layout):
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    server.RequestHandlerClass = type(
+        "Quiet", (http.server.BaseHTTPRequestHandler,),
+        {"do_GET": lambda self: self.send_response(204) or self.end_headers(),
+         "log_message": lambda *_: None},
+    )  # fmt: skip
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    fetch = f'python -c "{FETCH.format(server.server_port)}"'
+    try:
+        done = inside(shown(layout, "python", network=True), fetch)
+        assert done.stdout == "204\n", done.stderr
+        assert inside(shown(layout, "python"), fetch).returncode != 0
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_runtime_that_reserves_much_memory_and_fills_little_works(layout):
+    reserve = "import mmap; m = mmap.mmap(-1, 16 << 30, prot=mmap.PROT_READ); print(len(m) >> 30)"
+    fill = "x = bytearray(9 << 30); print('filled')"
+    assert inside(shown(layout, "python"), f'python -c "{reserve}"').stdout == "16\n"
+    assert inside(layout, f'python -c "{reserve}"').returncode != 0
+    assert "MemoryError" in inside(shown(layout, "python"), f'python -c "{fill}"').stderr
+
+
+def test_what_holds_the_experiment_is_not_shown(layout):
+    with pytest.raises(UsageError, match="holds this experiment"):
+        program("x", (layout.root.parent,), layout.root, network=False)

@@ -108,7 +108,8 @@ async def _read(folder: Path, path: Path, folders) -> None:
     soon = path.read_text().replace(FAR, 'data-refresh="0.3"')
     path.write_text(soon)
     where = """(() => ({ y: scrollY, marked: window.marked === true,
-      said: document.body.innerText.includes('a later page'),
+      said: document.readyState === 'complete'
+        && document.body.innerText.includes('a later page'),
       open: [...document.querySelectorAll('details')].map(fold => fold.open) }))()"""
     async with browser.chromium(COMMAND) as page:
         seen = await page.show(path, 1280)
