@@ -32,7 +32,7 @@ COMMANDS = {
     "baseline": "routing: measure the baseline routers on a benchmark",
     "compare": "routing: compare scheduler files, paired by seed",
     "benchmarks": "routing: list the benchmarks",
-    "reproduce": "routing: measure the reference routers and write RESULTS.md",
+    "reproduce": "routing: measure the known routers and write RESULTS.md",
 }
 _ROUTING = {"setup", "evaluate", "baseline", "compare", "benchmarks", "reproduce"}
 

@@ -123,7 +123,7 @@ def stored(benchmark: Benchmark, simulator: Simulator, execution_times: str) -> 
     path = store_path(benchmark, simulator, execution_times)
     try:
         content = json.loads(path.read_text())
-        if content["code"] != _code_hash(simulator):
+        if content["code"] != code_hash(simulator):
             return {}
         return {
             router: {str(int(seed)): float(mean) for seed, mean in means.items()}
@@ -164,7 +164,7 @@ def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
         "benchmark": benchmark.name,
         "benchmark_hash": benchmark.hash,
         "simulator": evaluation.simulator.name,
-        "code": _code_hash(evaluation.simulator),
+        "code": code_hash(evaluation.simulator),
         "execution_times": times,
         "mean_response_time": routers,
     }
@@ -172,7 +172,7 @@ def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
         write_json(store_path(benchmark, evaluation.simulator, times), content)
 
 
-def _code_hash(simulator: Simulator) -> str:
+def code_hash(simulator: Simulator) -> str:
     """12 digits over the simulator's source: its figures hold for this code only."""
     files = sorted(path for folder in simulator.code for path in folder.rglob("*.py"))
     return sha256(b"\0".join(path.read_bytes() for path in files))[:12]

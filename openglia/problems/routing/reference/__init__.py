@@ -1,1 +1,1 @@
-"""Reference routers for RESULTS.md. Agents at work never see this folder: the sandbox hides it."""
+"""Known routers and RESULTS.md. Agents at work never see this folder: the sandbox hides it."""

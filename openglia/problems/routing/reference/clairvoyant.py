@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.benchmark.trace import Trace
 from openglia.problems.routing.benchmark.workload import generate
+from openglia.problems.routing.evaluation.measuring import Evaluation
+from openglia.problems.routing.evaluation.requests import Requests
+from openglia.problems.routing.evaluation.statistics import summarise
 from openglia.problems.routing.simulator.engine import MakeRouter, simulate
 from openglia.problems.routing.simulator.interface import (
     BaseGlobalScheduler,
@@ -25,23 +28,35 @@ from openglia.problems.routing.simulator.interface import (
     Request,
     SimulationConfig,
 )
+from openglia.problems.routing.simulator.results import REQUEST_COLUMNS
 from openglia.problems.routing.simulator.timing import ExecutionTimes
+from openglia.problems.routing.simulators import find
 
 Array = NDArray[np.float64]
 
 
-def measure(benchmark: Benchmark) -> list[tuple[float, float]]:
-    """Mean response time in seconds and share of restarted requests, for each evaluation seed."""
+def measure(benchmark: Benchmark) -> Evaluation:
+    """Its figures on the evaluation seeds, on the embedded engine, without limits or fence."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        return list(pool.map(partial(_measure_seed, benchmark), benchmark.seeds))
+        requests = list(pool.map(partial(_measure_seed, benchmark), benchmark.seeds))
+    return Evaluation(
+        scheduler="clairvoyant",
+        benchmark=benchmark.name,
+        benchmark_hash=benchmark.hash,
+        simulator=find("embedded"),
+        seeds=benchmark.seeds,
+        full=True,
+        wall_seconds=0.0,
+        statistics=summarise(requests),
+        execution_times=ExecutionTimes.load(benchmark.cluster).source,
+    )
 
 
-def _measure_seed(benchmark: Benchmark, seed: int) -> tuple[float, float]:
+def _measure_seed(benchmark: Benchmark, seed: int) -> Requests:
     trace = generate(benchmark, seed)
     times = ExecutionTimes.load(benchmark.cluster)
     records = simulate(benchmark.cluster, trace, router(trace), times).records
-    response = np.subtract(records.completed_at, records.arrived_at)
-    return float(response.mean()), float(np.mean(np.greater(records.num_restarts, 0)))
+    return dict(zip(REQUEST_COLUMNS, map(np.array, records.columns()), strict=True))
 
 
 def router(trace: Trace) -> MakeRouter:

@@ -1,129 +1,129 @@
-"""The reference table: known routers on the paper's benchmark and on two with other memory.
+"""Measuring the reference table. What has been measured is kept: an interrupted call goes on."""
 
-Writes ``environment/benchmarks/RESULTS.md`` from measurements made in the same call.
-"""
-
-import time
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from openglia.errors import OpenGliaError
-from openglia.measuring.bootstrap import bootstrap_interval
-from openglia.paths import BENCHMARKS
+from openglia.files import canonical_json, sha256, sparing, write_json
+from openglia.measuring.pairs import Paired, compare
+from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.loading import load_benchmark
-from openglia.problems.routing.evaluation.scoring import evaluate
+from openglia.problems.routing.benchmark.workload import generate
+from openglia.problems.routing.evaluation.baselines import code_hash
+from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation, measure
 from openglia.problems.routing.reference import clairvoyant
+from openglia.problems.routing.reference.references import (
+    CLAIRVOYANT,
+    HEAD_ROOM,
+    LLQ,
+    REFERENCES,
+    Reference,
+)
+from openglia.problems.routing.simulator.timing import ExecutionTimes
+from openglia.problems.routing.simulators import Simulator, find
 
-RESULTS = BENCHMARKS / "RESULTS.md"
-BENCHMARK_NAMES = ("paper", "paper-tight", "paper-loose")
+BENCHMARK_NAMES = ("paper", "paper-tight", "paper-loose", "heterogeneous-load", "conversation")
 
-_ROUTERS = Path(__file__).parent / "routers"
+Say = Callable[[str], None]
+# An evaluation's JSON form, with ``by_seed``: an objective's name -> its value on each seed.
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A router of the table; ``paper`` is the mean response time that the Glia paper reports, s."""
+class Table:
+    """The rows of one benchmark by label, in the table's order; or why there are none."""
 
-    label: str
-    scheduler: str
-    paper: float | None = None
+    benchmark: Benchmark
+    rows: Mapping[str, Row]
+    missing: str = ""
 
-
-REFERENCES = (
-    Reference("round-robin", "builtin:round_robin", 63.4),
-    Reference("LOR (fewest waiting)", "builtin:lor", 59.6),
-    Reference("LLQ (fewest waiting + running)", "builtin:llq", 54.6),
-    Reference("predictive admission", str(_ROUTERS / "predictive.py"), 32.5),
-    Reference("head-room, first come first served", str(_ROUTERS / "head_room_fifo.py")),
-    Reference("head-room, shortest prompt first", str(_ROUTERS / "head_room.py"), 24.1),
-)
-CLAIRVOYANT = Reference("*clairvoyant: knows the output lengths, outside the rules*", "")
+    def ratio(self, label: str, to: str, objective: str = "mean_response_time") -> Paired | None:
+        """One router against another on an objective, paired by seed; None if not defined."""
+        first, second = (self.rows[name]["by_seed"][objective] for name in (label, to))
+        if None in first or None in second:
+            return None
+        return compare(first, second)
 
 
-def measure(simulator: str, say: Callable[[str], None]) -> dict[str, list[dict[str, Any]]]:
-    """Evaluate every reference on every benchmark; one JSON object each, in the table's order.
+def measure_all(benchmarks: Sequence[Benchmark], simulator: str, say: Say) -> list[Table]:
+    """Measure every reference on every benchmark; the clairvoyant on the embedded engine.
 
     Raises:
         OpenGliaError: a reference router fails its evaluation.
     """
-    table: dict[str, list[dict[str, Any]]] = {}
-    for name in BENCHMARK_NAMES:
-        benchmark = load_benchmark(name)
-        table[name] = []
-        for reference in REFERENCES:
-            begun = time.monotonic()
-            result = evaluate(reference.scheduler, benchmark, simulator=simulator).to_json()
-            if result["status"] != "ok":
-                raise OpenGliaError(
-                    f"{reference.label} failed on {name}: {result['reason']}; "
-                    "run `openglia doctor` and try again"
-                )
-            table[name].append(result)
-            seconds = time.monotonic() - begun
-            say(
-                f"{name}: {reference.label}: {result['mean_response_time']:.1f} s ({seconds:.1f} s)"
-            )
-        table[name].append(_clairvoyant(benchmark))
-    return table
+    return [_measure(benchmark, find(simulator), say) for benchmark in benchmarks]
 
 
-def _clairvoyant(benchmark: Benchmark) -> dict[str, Any]:
-    """The figures that the table shows, from the embedded engine whatever the others ran on."""
-    seeds = clairvoyant.measure(benchmark)
-    means = [mean for mean, _ in seeds]
+def _measure(benchmark: Benchmark, simulator: Simulator, say: Say) -> Table:
+    try:
+        generate(benchmark, benchmark.seeds[0])
+        times = ExecutionTimes.load(benchmark.cluster).source
+    except OpenGliaError as error:
+        say(f"{benchmark.name}: not measured: {error}")
+        return Table(benchmark, {}, str(error))
+    rows = {}
+    for number, reference in enumerate((*REFERENCES, CLAIRVOYANT), start=1):
+        key = _key(reference, benchmark, simulator, times)
+        row = _kept(key)
+        if known := row is not None:
+            pass
+        elif reference is CLAIRVOYANT:
+            row = _row(clairvoyant.measure(benchmark))
+        else:
+            row = _row(_evaluated(reference, benchmark, simulator))
+        if not known:
+            with sparing(key.parent):
+                write_json(key, row)
+        rows[reference.label] = row
+        say(
+            f"{benchmark.name}: {number} of {len(REFERENCES) + 1}: {reference.label}: "
+            f"{row['mean_response_time']:.2f} s" + (" (known)" if known else "")
+        )
+    return Table(benchmark, rows)
+
+
+def _evaluated(reference: Reference, benchmark: Benchmark, simulator: Simulator) -> Evaluation:
+    evaluation = measure(reference.scheduler, benchmark, simulator=simulator)
+    if evaluation.failure is not None:
+        raise OpenGliaError(
+            f"{reference.label} failed on {benchmark.name}: {evaluation.failure.reason}; "
+            "run `openglia doctor` and try again"
+        )
+    return evaluation
+
+
+def _row(evaluation: Evaluation) -> Row:
+    statistics = evaluation.statistics
+    assert statistics is not None
+    by_seed = {"mean_response_time": statistics.per_seed, **statistics.by_seed}
     return {
-        "mean_response_time": fmean(means),
-        "interval": bootstrap_interval(means),
-        "p99": None,
-        "restarted_share": fmean(share for _, share in seeds),
+        **evaluation.to_json(),
+        "by_seed": {name: list(values) for name, values in by_seed.items()},
     }
 
 
-def render(table: dict[str, list[dict[str, Any]]], seconds: float) -> str:
-    """The Markdown of RESULTS.md."""
-    first = next(iter(table.values()))[0]
-    lines = [
-        "# Reference routers, measured",
-        "",
-        "Written by `python -m openglia reproduce`; do not edit. Mean response time in seconds",
-        f"over {len(first['seeds'])} evaluation seeds with its 90 % bootstrap interval, from the",
-        f"{first['simulator']} simulator with execution times `{first['execution_times']}`.",
-        f"The whole table took {seconds:.0f} s of wall time.",
-        "",
-    ]
-    for name, results in table.items():
-        llq = next(
-            result["mean_response_time"]
-            for reference, result in zip(REFERENCES, results, strict=False)
-            if reference.scheduler == "builtin:llq"
-        )
-        blocks = load_benchmark(name).cluster.replica_scheduler.num_blocks
-        lines += [
-            f"## {name} ({blocks} KV-cache blocks per replica, benchmark hash "
-            f"`{results[0]['benchmark_hash']}`)",
-            "",
-            "| router | mean response time | 90 % interval | the paper | ratio to LLQ "
-            "| p99 | restarted |",
-            "|---|---:|---:|---:|---:|---:|---:|",
-        ]
-        lines += [
-            _row(reference, result, llq, with_paper=name == "paper")
-            for reference, result in zip((*REFERENCES, CLAIRVOYANT), results, strict=True)
-        ]
-        lines.append("")
-    return "\n".join(lines)
+def _key(reference: Reference, benchmark: Benchmark, simulator: Simulator, times: str) -> Path:
+    """The file of a row: named after all that decides its figures, the engine's code too."""
+    if reference is CLAIRVOYANT:
+        source = Path(clairvoyant.__file__).read_text()
+    elif reference.scheduler.startswith(BUILTIN):
+        source = reference.scheduler
+    else:
+        source = Path(reference.scheduler).read_text()
+    parts = [source, benchmark.hash, list(benchmark.seeds), simulator.name, times]
+    digest = sha256(canonical_json([*parts, code_hash(simulator)]))[:16]
+    return CACHE / "reproduce" / f"{benchmark.name}-{digest}.json"
 
 
-def _row(reference: Reference, result: dict[str, Any], llq: float, *, with_paper: bool) -> str:
-    low, high = result["interval"]
-    paper = f"{reference.paper:.1f}" if with_paper and reference.paper else ""
-    p99 = "" if result["p99"] is None else f"{result['p99']:.0f}"
-    return (
-        f"| {reference.label} | {result['mean_response_time']:.1f} | {low:.1f} to {high:.1f} "
-        f"| {paper} | {result['mean_response_time'] / llq:.2f} | {p99} "
-        f"| {result['restarted_share']:.1%} |"
-    )
+def _kept(path: Path) -> Row | None:
+    try:
+        row: Row = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return row
+
+
+__all__ = ["BENCHMARK_NAMES", "HEAD_ROOM", "LLQ", "Row", "Table", "measure_all"]
