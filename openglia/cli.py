@@ -32,9 +32,10 @@ COMMANDS = {
     "baseline": "routing: measure the baseline routers on a benchmark",
     "compare": "routing: compare scheduler files, paired by seed",
     "benchmarks": "routing: list the benchmarks",
+    "trace": "routing: describe a recorded trace and write a benchmark that replays it",
     "reproduce": "routing: measure the known routers and write RESULTS.md",
 }
-_ROUTING = {"setup", "evaluate", "baseline", "compare", "benchmarks", "reproduce"}
+_ROUTING = {"setup", "evaluate", "baseline", "compare", "benchmarks", "trace", "reproduce"}
 
 # Not bugs: the disk is full, a quota or a limit is reached, something is read-only.
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}

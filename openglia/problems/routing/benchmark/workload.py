@@ -17,7 +17,7 @@ from openglia.files import is_sealed, sha256, write_sealed
 from openglia.paths import CACHE, VIDUR
 from openglia.problems.routing.benchmark.context import Lengths, cut
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.length_copies import is_whole, kept
+from openglia.problems.routing.benchmark.length_copies import PUBLISHED, digests, is_whole, kept
 from openglia.problems.routing.benchmark.length_file import read_lengths
 from openglia.problems.routing.benchmark.replay import windows
 from openglia.problems.routing.benchmark.trace import MICROSECONDS, Trace, to_csv
@@ -188,12 +188,18 @@ def _inflate(
 
 def _read_lengths(name: str, digest: str) -> Lengths:
     path = VIDUR / name
-    if not is_whole(path, digest) and is_whole(kept(digest), digest):
-        path = kept(digest)  # of a run whose folder has a copy
+    if not is_whole(path, digest):
+        # Of a run whose folder has a copy, or of a public trace that the user gave.
+        copies = [one for one in digests(digest) if is_whole(kept(one), one)]
+        if copies:
+            path, digest = kept(copies[0]), copies[0]
     if not path.exists():
+        published = PUBLISHED.get(digest.lower())
+        given = f"give the public trace: openglia trace {published.file}" if published else None
         raise OpenGliaError(
             f"{path} is missing: this benchmark draws request lengths from a file in Vidur's "
-            f"checkout; run ./setup.sh where Vidur's repository can be reached, or put it there"
+            f"checkout; run ./setup.sh where Vidur's repository can be reached, or "
+            f"{given or 'put it there'}"
         )
     try:
         content = path.read_bytes()
