@@ -11,6 +11,7 @@ import resource
 import select
 import selectors
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -50,6 +51,8 @@ class Command:
     step_seconds: float  # longest time between two lines, and from the last line to the end
     start_seconds: float = 60.0  # allowed for starting up, on top of the first step
     memory_mb: int = 2048  # address space above BASE_MEMORY_MB
+    link: socket.socket | None = None  # its standard input, instead of none; ours is closed then
+    quiet: bool = False  # nobody listens to its standard output
 
 
 @dataclass
@@ -170,11 +173,13 @@ class Workers:
                 cwd=command.folder,
                 env=command.environment,
                 bufsize=0,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdin=subprocess.DEVNULL if command.link is None else command.link.fileno(),
+                stdout=subprocess.DEVNULL if command.quiet else subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
             )
+        if command.link is not None:
+            command.link.close()  # so that either side hears when the other ends
         _limit_memory(process.pid, command.memory_mb + BASE_MEMORY_MB)
         deadline = time.monotonic() + command.start_seconds + command.step_seconds
         worker = Worker(command, process, deadline)

@@ -55,6 +55,7 @@ def command(
     argv: list[str],
     *,
     folder: Path,
+    writable: bool = True,
     sources: Iterable[Path],
     readable: Iterable[Path],
     memory_mb: int,
@@ -63,7 +64,7 @@ def command(
     """The command that runs a worker's ``argv`` behind the fence; ``argv`` itself without one.
 
     Args:
-        folder: of the job; all that can be written.
+        folder: of the job; all that can be written, and only if it is ``writable``.
         sources: modules and packages that it imports beside the ground.
         readable: files and folders: the candidate and what it is measured with.
         memory_mb: address space.
@@ -77,7 +78,7 @@ def command(
     for path in imported:
         _compile(path)
     mounts = [*_system(), *map(_shown, (*imported, *readable))]
-    mounts.append(Mount("writable", folder, str(folder)))
+    mounts.append(Mount("writable" if writable else "read-only", folder, str(folder)))
     # A PATH of ours may lead to folders that are not shown.
     variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder)}
     view = View(

@@ -38,9 +38,9 @@ from openglia.problems.routing.benchmark.trace import Trace  # noqa: E402
 from openglia.problems.routing.benchmark.workload import generate, trace_file  # noqa: E402
 from openglia.problems.routing.simulator.engine import simulate  # noqa: E402
 from openglia.problems.routing.simulator.loading import load_router, vidur_modules  # noqa: E402
+from openglia.problems.routing.simulator.preparation import GARBAGE  # noqa: E402
 from openglia.problems.routing.simulator.routers import ROUTERS  # noqa: E402
 from openglia.problems.routing.simulator.timing import ExecutionTimes  # noqa: E402
-from openglia.problems.routing.simulator.worker import GARBAGE  # noqa: E402
 
 HEAD_ROOM = HERE / "head_room.py"
 SCHEDULERS = {"llq": "builtin:llq", "head-room": str(HEAD_ROOM)}

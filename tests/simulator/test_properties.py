@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from openglia.problems.routing.benchmark.definition import Cluster, ReplicaScheduler
 from openglia.problems.routing.benchmark.trace import Trace
+from openglia.problems.routing.simulator.dispatch import Dispatcher
 from openglia.problems.routing.simulator.engine import Engine, simulate
 from openglia.problems.routing.simulator.interface import BaseGlobalScheduler
 from openglia.problems.routing.simulator.routers import ROUTERS, LlqRouter
@@ -87,9 +88,9 @@ class Checked(Engine):
 def test_the_books_balance(rows, policy, name, replicas):
     trace = trace_of(rows)
     random.seed(0)
-    engine = Checked(
-        cluster(policy, replicas), trace, ROUTERS[name], TIMES[policy.type], None, None
-    )
+    setting = cluster(policy, replicas)
+    calls = Dispatcher(setting, ROUTERS[name], len(trace), None)
+    engine = Checked(calls, setting, trace, TIMES[policy.type])
     engine.run()
     records = engine.records
     assert records.completed == len(trace)  # each once
@@ -162,7 +163,9 @@ def test_two_simulations_in_one_process_do_not_meet(rows, others, policy, other_
 def test_one_replica_conserves_work(rows, policy):
     """A replica with something to do is busy, so the order of service cannot idle it."""
     trace = trace_of(rows)
-    engine = Checked(cluster(policy, 1), trace, LlqRouter, TIMES[policy.type], None, None)
+    setting = cluster(policy, 1)
+    calls = Dispatcher(setting, LlqRouter, len(trace), None)
+    engine = Checked(calls, setting, trace, TIMES[policy.type])
     busy = []
     original = engine._instant
 

@@ -31,6 +31,7 @@ class Job:
     output_dir: Path
     resolution: float | None = None  # seconds between samples of the replicas; None: no samples
     request_metrics: bool = True  # write request_metrics.csv, which costs the engine time
+    isolated: bool = False  # the router is in another process, at the end of standard input
 
     def write(self, path: Path) -> None:
         """For the worker."""

@@ -28,6 +28,10 @@ class Simulator:
     code: tuple[Path, ...]  # stored baselines hold for the modules in these folders alone
     measures_yardstick: bool  # as soon as a ratio needs it
     problem: Callable[[], str | None]  # why it cannot be used here, and the cure; None: it can
+    # The module that runs a router apart from the simulation, and all of ours that it can read: not
+    # what draws a trace. Empty: this simulator cannot do without the router beside it.
+    host: str = ""
+    host_sources: tuple[Path, ...] = ()
 
 
 def find(simulator: "str | Simulator") -> Simulator:
@@ -81,6 +85,11 @@ def _vidur_problem() -> str | None:
 
 _SHARED = (_HERE / "__init__.py", _HERE / "exchange.py", _HERE / "benchmark", _HERE / "hardware")
 
+_OF_A_ROUTER = (
+    *("__init__", "blame", "clock", "dispatch", "failures", "host", "interface", "job"),
+    *("loading", "preparation", "routers", "wire"),
+)
+
 SIMULATORS = {
     "embedded": Simulator(
         name="embedded",
@@ -91,6 +100,12 @@ SIMULATORS = {
         code=(_HERE / "simulator",),
         measures_yardstick=True,
         problem=lambda: None,
+        host="openglia.problems.routing.simulator.host",
+        host_sources=(
+            *(_HERE / name for name in ("__init__.py", "exchange.py")),
+            *(_HERE / "benchmark" / name for name in ("__init__.py", "definition.py")),
+            *(_HERE / "simulator" / f"{name}.py" for name in _OF_A_ROUTER),
+        ),
     ),
     "vidur": Simulator(
         name="vidur",

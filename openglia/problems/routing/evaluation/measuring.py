@@ -96,6 +96,7 @@ def measure(
     progress: Progress | None = None,
     resolution: float | None = None,
     stop_above: float | None = None,
+    isolated: bool = False,
     cancelled: threading.Event | None = None,
 ) -> Evaluation:
     """Simulate a scheduler and make the figures, without a comparison to LLQ.
@@ -112,6 +113,8 @@ def measure(
         progress: called with (seeds done, seeds in all).
         resolution: also write time series of the replicas, sampled every so many seconds.
         stop_above: seconds; see ``giving_up``.
+        isolated: the router runs in a process that holds neither trace nor results
+            (``simulator.wire``); on the embedded simulator alone.
         cancelled: once set, the workers are killed and CancelledError is raised.
 
     Raises:
@@ -157,6 +160,7 @@ def measure(
             folder=folder,
             resolution=resolution,
             request_metrics=output_dir is not None and request_metrics,
+            isolated=isolated,
         )
         giving_up = GivingUp(work, stop_above)
         failure = simulate(

@@ -7,10 +7,12 @@ line says.
 
 import shutil
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import batched
 from pathlib import Path
 
 from openglia.errors import OpenGliaError
@@ -46,6 +48,7 @@ class Simulations:
     folder: Path
     resolution: float | None = None  # seconds between samples of the replicas; None: no samples
     request_metrics: bool = True  # write request_metrics.csv, which costs the engine time
+    isolated: bool = False  # the router in a process that holds nothing of what it is measured with
 
 
 def simulate(
@@ -68,10 +71,22 @@ def simulate(
     killed = oom_kills()
     seeds = list(work.traces)
     workers = min(jobs or available_cores(), len(seeds))
-    commands = [_command(work, seeds[number::workers], number) for number in range(workers)]
+    if work.isolated and workers < len(seeds):  # a router's process serves one seed
+        for part in batched(work.traces.items(), workers):
+            few = replace(work, traces=dict(part))
+            failure = simulate(few, jobs=jobs, meanwhile=meanwhile, cancelled=cancelled)
+            if failure is not None:
+                return failure
+        return None
+    commands = [
+        command
+        for number in range(workers)
+        for command in _commands(work, seeds[number::workers], number)
+    ]
     done: dict[int, Path] = {}
     stopped = False
     failure = None
+    left = workers
     with Workers(commands, cancelled) as started:
         if meanwhile is not None:
             meanwhile()
@@ -85,9 +100,12 @@ def simulate(
                     progress(len(done), len(seeds))
                 if stopped := enough(done):
                     break
-            elif worker.status != 0:
-                failure = _failure(work, worker)
-                break
+            elif not worker.command.quiet:  # a router's process: the engine tells of its end
+                if worker.status != 0:
+                    failure = _failure(work, worker)
+                left -= 1
+                if failure is not None or not left:
+                    break
     for command in commands:
         _gather(command.folder, work.folder)
     if failure is None:
@@ -109,38 +127,64 @@ def _trouble(work: Simulations, reason: str, seed: object) -> OpenGliaError:
     return OpenGliaError(f"{where}: {' '.join(reason.split())[:1000]}")
 
 
-def _command(work: Simulations, seeds: Sequence[int], number: int) -> Command:
+def _commands(work: Simulations, seeds: Sequence[int], number: int) -> Iterator[Command]:
+    """The worker that simulates these seeds and, isolated, the one that runs the router for it."""
     folder = work.folder / f"worker_{number}"
-    folder.mkdir(parents=True)
-    limits = work.benchmark.limits
     job = Job(
         scheduler=work.scheduler,
         cluster=work.benchmark.cluster,
-        limits=limits,
+        limits=work.benchmark.limits,
         traces={seed: work.traces[seed] for seed in seeds},
         output_dir=folder,
         resolution=work.resolution,
         request_metrics=work.request_metrics,
+        isolated=work.isolated,
     )
+    folder.mkdir(parents=True)
     job.write(folder / JOB)
+    simulator = work.simulator
+    words = [simulator.worker, str(folder / JOB)]
+    data = [*simulator.reads(work.benchmark.cluster), *job.traces.values()]
     router = [] if work.scheduler.startswith("builtin:") else [Path(work.scheduler)]
+    if not work.isolated:
+        yield _command(work, folder, words, simulator.sources, [*data, *router], steps=len(seeds))
+        return
+    here, there = socket.socketpair()
+    yield _command(work, folder, words, simulator.sources, data, steps=len(seeds), link=here)
+    apart = work.folder / f"worker_{number}_router"
+    apart.mkdir()
+    words, sources = [simulator.host], simulator.host_sources
+    yield _command(work, apart, words, sources, router, steps=0, link=there, quiet=True)
+
+
+def _command(
+    work: Simulations,
+    folder: Path,
+    words: Sequence[str],
+    sources: Sequence[Path],
+    readable: Sequence[Path],
+    *,
+    steps: int,
+    link: socket.socket | None = None,
+    quiet: bool = False,
+) -> Command:
+    limits = work.benchmark.limits
     return Command(
         argv=worker_fence.command(
-            [sys.executable, "-P", "-m", work.simulator.worker, str(folder / JOB)],
+            [sys.executable, "-P", "-m", *words],
             folder=folder,
-            sources=work.simulator.sources,
-            readable=[
-                *work.simulator.reads(work.benchmark.cluster),
-                *router,
-                *(work.traces[seed] for seed in seeds),
-            ],
+            writable=not quiet,
+            sources=sources,
+            readable=readable,
             memory_mb=limits.memory_mb + BASE_MEMORY_MB,
         ),
         folder=folder,
         environment=worker_environment(ROOT),
-        steps=len(seeds),
+        steps=steps,
         step_seconds=work.simulator.seconds(limits),
         memory_mb=limits.memory_mb,
+        link=link,
+        quiet=quiet,
     )
 
 

@@ -21,7 +21,8 @@ from openglia.problems.routing.benchmark.workload import generate
 from openglia.problems.routing.evaluation.measuring import Evaluation
 from openglia.problems.routing.evaluation.requests import Requests
 from openglia.problems.routing.evaluation.statistics import summarise
-from openglia.problems.routing.simulator.engine import MakeRouter, simulate
+from openglia.problems.routing.simulator.dispatch import MakeRouter
+from openglia.problems.routing.simulator.engine import simulate
 from openglia.problems.routing.simulator.interface import (
     BaseGlobalScheduler,
     Replica,

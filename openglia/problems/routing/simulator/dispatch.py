@@ -16,28 +16,23 @@ from openglia.problems.routing.simulator.job import Job
 
 _HERE = str(Path(__file__).parent)
 
+MakeRouter = Callable[
+    [interface.SimulationConfig, dict[int, interface.Replica]], interface.BaseGlobalScheduler
+]
+
 # What counts as the router's failure; an interrupt from outside is none.
 ROUTER_ERRORS = (Exception, SystemExit, GeneratorExit, interface.OracleError)
 
 
-class Dispatcher:
-    """Holds the router and the requests that wait for it.
+class Calls:
+    """The requests that wait for a router, and what it has cost so far."""
 
-    The objects that the router gets are never read back: a placement is looked up by the identity
-    of the request among those that wait.
-    """
+    replica_views: list[interface.ReplicaScheduler]  # by number; the engine writes to them
 
     def __init__(
-        self,
-        cluster: Cluster,
-        make_router: Callable[
-            [interface.SimulationConfig, dict[int, interface.Replica]],
-            interface.BaseGlobalScheduler,
-        ],
-        num_requests: int,
-        limits: Limits | None,
-        clock: Clock | None = None,
+        self, cluster: Cluster, num_requests: int, limits: Limits | None, clock: Clock | None
     ) -> None:
+        self.started = perf_counter()
         self.calls = 0
         self.seconds = 0.0  # the router's own time
         self.waiting: dict[int, Job] = {}  # by index: arrived, not placed
@@ -49,6 +44,47 @@ class Dispatcher:
         # Set at every entry and cleared when all that may be the router's code has returned.
         self.clock = [0.0] if clock is None else clock
 
+    def arrive(self, job: Job) -> None:
+        """Hand a request that arrives to the router's queue."""
+        raise NotImplementedError
+
+    def route(self) -> list[tuple[int, Job]]:
+        """Call ``schedule()``; return its placements as pairs of a replica's number and a job.
+
+        Raises:
+            RouterFailureError: it raised, or a placement is not valid, or it has used up its time.
+        """
+        raise NotImplementedError
+
+    def check_mean_time(self) -> None:
+        """Hold the router to its time per call, on average over the simulation."""
+        if self.calls and self.seconds / self.calls > self.limit:
+            self.fail_too_slow()
+
+    def fail_too_slow(self) -> NoReturn:
+        raise RouterFailureError(
+            "router-too-slow",
+            f"the router took {1e3 * self.seconds / self.calls:.1f} ms per call on average over "
+            f"{self.calls} calls; the limit is {1e3 * self.limit:g} ms",
+        )
+
+
+class Dispatcher(Calls):
+    """Holds the router.
+
+    The objects that the router gets are never read back: a placement is looked up by the identity
+    of the request among those that wait.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        make_router: MakeRouter,
+        num_requests: int,
+        limits: Limits | None,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(cluster, num_requests, limits, clock)
         self.clock[0] = perf_counter()
         try:
             self.router = make_router(config_of(cluster), replicas_of(cluster))
@@ -73,7 +109,6 @@ class Dispatcher:
         return list(views.values())
 
     def arrive(self, job: Job) -> None:
-        """Hand a request that arrives to the router's queue."""
         self.waiting[job.index] = job
         self.clock[0] = perf_counter()
         try:
@@ -83,11 +118,6 @@ class Dispatcher:
         self.clock[0] = 0.0
 
     def route(self) -> list[tuple[int, Job]]:
-        """Call ``schedule()``; return its placements as pairs of a replica's number and a job.
-
-        Raises:
-            RouterFailureError: it raised, or a placement is not valid, or it has used up its time.
-        """
         self.calls += 1
         started = self.clock[0] = perf_counter()
         try:
@@ -99,7 +129,7 @@ class Dispatcher:
         finally:
             self.seconds += perf_counter() - started
         if self.seconds > self.budget:
-            self._fail_too_slow()
+            self.fail_too_slow()
         try:
             placed = [self._check(placement) for placement in placements]
             queued = len(self.router._request_queue)
@@ -116,11 +146,6 @@ class Dispatcher:
             self._fail_on_queue()
         self.clock[0] = 0.0
         return placed
-
-    def check_mean_time(self) -> None:
-        """Hold the router to its time per call, on average over the simulation."""
-        if self.calls and self.seconds / self.calls > self.limit:
-            self._fail_too_slow()
 
     def _check(self, placement: Any) -> tuple[int, Job]:
         replica_id, request = placement
@@ -163,11 +188,17 @@ class Dispatcher:
             f"take the requests that schedule() returns out of the queue",
         )
 
-    def _fail_too_slow(self) -> NoReturn:
+
+def take_first(view: interface.ReplicaScheduler, request: interface.Request) -> None:
+    """Take a request that is admitted out of the replica's queue, as the router sees that.
+
+    Raises:
+        RouterFailureError: it is not the first there.
+    """
+    if not view._waiting or view._waiting.popleft() is not request:
         raise RouterFailureError(
-            "router-too-slow",
-            f"the router took {1e3 * self.seconds / self.calls:.1f} ms per call on average over "
-            f"{self.calls} calls; the limit is {1e3 * self.limit:g} ms",
+            "interface",
+            f"the router changed the queue of replica {view.replica_id}, which it may only read",
         )
 
 

@@ -8,7 +8,7 @@ touches nothing but its replica: ``Engine.run`` steps through those by itself.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
 from itertools import pairwise
@@ -19,9 +19,8 @@ from time import perf_counter
 from openglia.errors import OpenGliaError
 from openglia.problems.routing.benchmark.definition import Cluster, Limits
 from openglia.problems.routing.benchmark.trace import Trace
-from openglia.problems.routing.simulator import interface
 from openglia.problems.routing.simulator.clock import Clock
-from openglia.problems.routing.simulator.dispatch import Dispatcher
+from openglia.problems.routing.simulator.dispatch import Calls, Dispatcher, MakeRouter
 from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.job import Job
 from openglia.problems.routing.simulator.replica import Replica
@@ -29,10 +28,6 @@ from openglia.problems.routing.simulator.results import ReplicaSamples, RequestR
 from openglia.problems.routing.simulator.sarathi import SarathiReplica
 from openglia.problems.routing.simulator.timing import ExecutionTimes
 from openglia.problems.routing.simulator.vllm import VllmReplica
-
-MakeRouter = Callable[
-    [interface.SimulationConfig, dict[int, interface.Replica]], interface.BaseGlobalScheduler
-]
 
 REPLICAS: dict[str, type[Replica]] = {"sarathi": SarathiReplica, "vllm": VllmReplica}
 
@@ -60,10 +55,17 @@ def simulate(
         RouterFailureError: the router broke a rule.
         OpenGliaError: the cluster or the trace is not one that the engine simulates.
     """
-    started = perf_counter()
-    engine = Engine(cluster, trace, make_router, times, resolution, limits, clock)
+    calls = Dispatcher(cluster, make_router, len(trace), limits, clock)
+    return simulate_calling(calls, cluster, trace, times, resolution)
+
+
+def simulate_calling(
+    calls: Calls, cluster: Cluster, trace: Trace, times: ExecutionTimes, resolution: float | None
+) -> Simulation:
+    """Likewise with whatever calls the router."""
+    engine = Engine(calls, cluster, trace, times, resolution)
     engine.run()
-    return engine.result(perf_counter() - started)
+    return engine.result(perf_counter() - calls.started)
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,11 @@ class Engine:
 
     def __init__(
         self,
+        calls: Calls,
         cluster: Cluster,
         trace: Trace,
-        make_router: MakeRouter,
         times: ExecutionTimes,
-        resolution: float | None,
-        limits: Limits | None,
-        clock: Clock | None = None,
+        resolution: float | None = None,
     ) -> None:
         policy = cluster.replica_scheduler
         if policy.type not in REPLICAS:
@@ -118,7 +118,7 @@ class Engine:
             raise OpenGliaError(f"a resolution is a positive number of seconds, not {resolution}")
         self.times = times
         self.arrivals = _Arrivals.of(trace, cluster.max_tokens)
-        self.dispatcher = Dispatcher(cluster, make_router, len(trace), limits, clock)
+        self.dispatcher = calls
         self.replicas = [
             REPLICAS[policy.type](number, policy, times, view)
             for number, view in enumerate(self.dispatcher.replica_views)

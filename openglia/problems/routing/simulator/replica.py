@@ -12,7 +12,7 @@ from collections import deque
 from heapq import heappop, heappush
 
 from openglia.problems.routing.benchmark.definition import ReplicaScheduler as Policy
-from openglia.problems.routing.simulator.failures import RouterFailureError
+from openglia.problems.routing.simulator.dispatch import take_first
 from openglia.problems.routing.simulator.interface import ReplicaScheduler
 from openglia.problems.routing.simulator.job import Job
 from openglia.problems.routing.simulator.timing import KV_GRANULARITY, ExecutionTimes
@@ -196,11 +196,7 @@ class Replica(ABC):
         """Move the first request of the queue to the running ones and give it its blocks."""
         job = self.queue.popleft()
         view = self.view
-        if not view._waiting or view._waiting.popleft() is not job.view:
-            raise RouterFailureError(
-                "interface",
-                f"the router changed the queue of replica {self.number}, which it may only read",
-            )
+        take_first(view, job.view)
         self.allocated += -(-job.prompt // self.block_size)
         self.running[job] = None
         view._active[job.index] = job.view

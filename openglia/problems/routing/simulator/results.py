@@ -11,7 +11,7 @@ from openglia.files import write_atomically
 from openglia.problems.routing.exchange import Summary
 
 if TYPE_CHECKING:
-    from openglia.problems.routing.simulator.dispatch import Dispatcher
+    from openglia.problems.routing.simulator.dispatch import Calls
     from openglia.problems.routing.simulator.job import Job
     from openglia.problems.routing.simulator.replica import Replica
 
@@ -99,7 +99,7 @@ class ReplicaSamples:
         self.rows: list[tuple[Any, ...]] = []  # of REPLICA_COLUMNS
         self._taken = 0
 
-    def take_until(self, now: float, replicas: "list[Replica]", dispatcher: "Dispatcher") -> None:
+    def take_until(self, now: float, replicas: "list[Replica]", dispatcher: "Calls") -> None:
         """Sample at each multiple before ``now``, the time of the next event."""
         state = [
             (

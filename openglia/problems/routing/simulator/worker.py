@@ -9,13 +9,10 @@ said in a last line of JSON on standard output: a pipe takes it when the disk is
 import gc
 import json
 import os
-import random
-import resource
 import selectors
 import signal
 import sys
 import threading
-import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,16 +23,17 @@ from openglia.errors import OpenGliaError
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.trace import read_trace
 from openglia.problems.routing.exchange import FAILED, SUMMARY, Failure, Job
+from openglia.problems.routing.simulator.blame import HARNESS, classify, failed, reason_of
 from openglia.problems.routing.simulator.clock import SLACK, Clock, over_limit, seconds_left, shared
-from openglia.problems.routing.simulator.engine import simulate
-from openglia.problems.routing.simulator.failures import DETAIL_LINES, RouterFailureError
+from openglia.problems.routing.simulator.dispatch import Calls, Dispatcher
+from openglia.problems.routing.simulator.engine import simulate_calling
+from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.loading import resolve, vidur_modules
 from openglia.problems.routing.simulator.log import Log
+from openglia.problems.routing.simulator.preparation import limit, load_numpy, seed_randomness
+from openglia.problems.routing.simulator.remote import RemoteRouter, introduce
 from openglia.problems.routing.simulator.timing import ExecutionTimes
-
-HARNESS = "harness"  # in the place of a rule: the router is not to blame
-SAID = 4096  # characters of a failure's texts
-GARBAGE = 100_000  # new objects between two looks for cycles: the engine makes none
+from openglia.problems.routing.simulator.wire import Link
 
 
 def main(job_file: str) -> int:
@@ -46,7 +44,8 @@ def main(job_file: str) -> int:
     try:
         log = Log(job.output_dir / "router.log")
         times = ExecutionTimes.load(job.cluster)
-        _load_numpy(job.scheduler)
+        if not job.isolated:
+            load_numpy(job.scheduler)
         gc.freeze()  # what exists now need not be looked at, nor copied, in the children
         for seed in job.traces:
             failure = _run_seed(job, seed, times, log)
@@ -55,31 +54,11 @@ def main(job_file: str) -> int:
                 return FAILED
             print(json.dumps({"seed": seed, "status": "ok"}), flush=True)
     except (OpenGliaError, OSError, MemoryError) as error:
-        reason = _reason(error)
+        reason = reason_of(error)
         print(json.dumps({"seed": seed, "status": "error", "reason": reason}), flush=True)
         print(f"openglia: {reason}", file=sys.stderr)
         return 1
     return 0
-
-
-def _reason(error: Exception) -> str:
-    """What is wrong with the machine or the benchmark, in a line."""
-    match error:
-        case OpenGliaError():
-            return str(error)
-        case OSError():
-            where = f"{error.filename}: " if error.filename else ""
-            return f"{where}{error.strerror}; see that the machine has disk space and memory left"
-        case MemoryError():
-            return "there is not enough memory to prepare the simulation; raise limits.memory_mb"
-    return f"a bug of OpenGLIA: {type(error).__name__}: {error}"
-
-
-def _load_numpy(scheduler: str) -> None:
-    """Load NumPy ahead of the simulations if the router's file names it; the engine has no use."""
-    router = Path(scheduler)
-    if router.is_file() and b"numpy" in router.read_bytes():
-        import numpy.random  # noqa: F401 - late, as few routers need it
 
 
 def _run_seed(job: Job, seed: int, times: ExecutionTimes, log: Log) -> Failure | None:
@@ -105,7 +84,7 @@ def _run_seed(job: Job, seed: int, times: ExecutionTimes, log: Log) -> Failure |
     try:
         status = _wait(child, reading, job.limits, clock, log)
     except RouterFailureError as error:
-        return _failure(error.rule, error.reason, seed=seed)
+        return failed(error.rule, error.reason, seed=seed)
     else:
         failure = _heard(hearing, seed)
     finally:
@@ -116,7 +95,7 @@ def _run_seed(job: Job, seed: int, times: ExecutionTimes, log: Log) -> Failure |
     if failure or (status == 0 and summary.exists()):
         return failure
     how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "an exit of its own"
-    return _failure("crash", f"the process of the simulation ended by {how}", seed=seed)
+    return failed("crash", f"the process of the simulation ended by {how}", seed=seed)
 
 
 def _end_of(child: int) -> int:
@@ -201,70 +180,31 @@ def _child(
     status = FAILED
     doing = "prepare"
     try:
-        _limit_memory(job.limits.memory_mb)
-        gc.set_threshold(GARBAGE)
+        limit(job.limits.memory_mb)
         trace = read_trace(job.traces[seed])
-        # As Vidur's main does; the router's constructor may already draw.
-        random.seed(seed)
-        if numpy := sys.modules.get("numpy"):
-            numpy.random.seed(seed)
+        seed_randomness(seed)
         with vidur_modules():
             doing = "simulate"
-            clock[0] = perf_counter()  # a router's file may hang while it is imported, too
-            router = resolve(job.scheduler)
-            clock[0] = 0.0
-            simulation = simulate(
-                job.cluster,
-                trace,
-                router,
-                times,
-                resolution=job.resolution,
-                limits=job.limits,
-                clock=clock,
-            )
+            calls = _calls(job, seed, len(trace), clock)
+            simulation = simulate_calling(calls, job.cluster, trace, times, job.resolution)
         sys.stdout.flush()
         doing = "write"
         simulation.write(folder, seed, csv=job.request_metrics)
         status = 0
     except BaseException as error:
-        os.write(telling, _classify(error, doing, job.limits).encoded())
+        os.write(telling, classify(error, doing, job.limits).encoded())
     finally:
         os._exit(status)
 
 
-def _classify(error: BaseException, doing: str, limits: Limits) -> Failure:
-    """Whose failure it is. Where none of the router's code ran, it is not the router's."""
-    if isinstance(error, RouterFailureError):
-        return _failure(error.rule, error.reason, error.detail)
-    if isinstance(error, OpenGliaError):
-        return _failure(HARNESS, _reason(error))
-    if isinstance(error, Exception) and doing == "prepare":
-        return _failure(HARNESS, _reason(error))
-    if isinstance(error, OSError) and doing == "write":
-        return _failure(HARNESS, _reason(error))
-    if isinstance(error, MemoryError):
-        return _failure("memory", f"the simulation needed more than {limits.memory_mb} MB")
-    detail = "".join(traceback.format_exception(error)).splitlines()[-DETAIL_LINES:]
-    return _failure("crash", f"{type(error).__name__}: {error}", "\n".join(detail))
-
-
-def _failure(rule: str, reason: str, detail: str = "", seed: int | None = None) -> Failure:
-    """Of bounded length: a pipe holds it whole."""
-    short = " ".join(reason.split())[:SAID]
-    return Failure(rule=rule, reason=short, detail=detail[-SAID:], seed=seed)
-
-
-def _limit_memory(megabytes: int) -> None:
-    """Bound the address space to what is in use now and ``megabytes`` more (Linux)."""
-    statm = Path("/proc/self/statm")
-    if not statm.exists():
-        return
-    used = int(statm.read_text().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    size = used + (megabytes << 20)
-    if hard != resource.RLIM_INFINITY:
-        size = min(size, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+def _calls(job: Job, seed: int, num_requests: int, clock: Clock) -> Calls:
+    """The router, here or in the process at the end of standard input."""
+    if job.isolated:
+        link = Link(0)
+        introduce(link, job.scheduler, job.cluster, job.limits, seed)
+        return RemoteRouter(job.cluster, link, num_requests, job.limits, clock)
+    clock[0] = perf_counter()  # a router's file may hang while it is imported, too
+    return Dispatcher(job.cluster, resolve(job.scheduler), num_requests, job.limits, clock)
 
 
 if __name__ == "__main__":
