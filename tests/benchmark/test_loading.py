@@ -11,6 +11,7 @@ from openglia.problems.routing.benchmark.loading import available, load_benchmar
 HASHES = {
     "code": "cc5ed6ccb84a",
     "conversation": "4dd1a8ade651",
+    "glia-artifact": "ad306b88a9b3",
     "heterogeneous-load": "682411cad3dd",
     "paper": "5ae6099a7056",
     "paper-loose": "94cee7a6b7ab",

@@ -165,6 +165,7 @@ def test_a_changed_harness_is_named(tmp_path):
 
 
 def test_what_a_planted_git_configuration_names_is_not_run(tmp_path):
+    from openglia.problems.routing import repository
     from openglia.problems.routing.vidur import checkout
 
     mark = tmp_path / "ran"
@@ -179,5 +180,5 @@ def test_what_a_planted_git_configuration_names_is_not_run(tmp_path):
         stream.write(f"[core]\n\tfsmonitor = {script}\n")
     (work / "file").write_text("x")
     assert checkout.foreign_changes(work) == ["file"]
-    checkout.git(work, "add", "file")
+    repository.git(work, "add", "file")
     assert not mark.exists()

@@ -280,10 +280,10 @@ def test_a_worker_finds_all_that_it_imports(rung, simulator, tmp_path):
 import subprocess, sys, {simulator.worker}, openglia.problems.routing.simulator.clock
 if "vidur" in "{simulator.worker}":
     from pathlib import Path
-    from openglia.problems.routing.vidur import checkout
+    from openglia.problems.routing import repository
     from openglia.problems.routing.vidur.predictors import simulation_environment
-    if checkout.git_is_there():
-        checkout.git(Path.cwd(), "init", "--quiet", ".")
+    if repository.git_is_there():
+        repository.git(Path.cwd(), "init", "--quiet", ".")
     environment = simulation_environment(Path("/nowhere"))
     words = [sys.executable, "-P", "-c", "import openglia.problems.routing.vidur.runner"]
     subprocess.run(words, env=environment, check=True)

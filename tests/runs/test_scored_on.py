@@ -92,7 +92,8 @@ def recorded(benchmark, file=None):
 
 
 @pytest.mark.parametrize("name", available())
-def test_every_benchmark_comes_back_from_results_and_from_its_yaml(name, tmp_path):
+def test_every_benchmark_comes_back_from_results_and_from_its_yaml(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(scored_on, "replayed", lambda _: None)  # one is of files that may be absent
     benchmark, folder = load_benchmark(name), tmp_path
     assert scored_on.restore(folder, recorded(benchmark)) == benchmark
     scored_on.keep(folder, benchmark)

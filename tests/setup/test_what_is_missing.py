@@ -12,6 +12,7 @@ import pytest
 from openglia import paths
 from openglia.commands import doctor
 from openglia.errors import OpenGliaError
+from openglia.problems.routing import repository
 from openglia.problems.routing.simulator import worker
 from openglia.problems.routing.simulators import find
 from openglia.problems.routing.vidur import checkout, installation
@@ -69,10 +70,10 @@ def test_without_git_all_but_vidur_works(without_git):
         done = run("./setup.sh", *words, cwd=root, env=environment)
         assert "Ready." in done.stdout
         assert "GitPython" not in said(done)
-    assert f"    {checkout.NO_GIT}.\n" in done.stdout  # why there is no Vidur
+    assert f"    {repository.NO_GIT}.\n" in done.stdout  # why there is no Vidur
 
     done = run("./setup.sh", "--simulator", "vidur", cwd=root, env=environment, check=False)
-    assert (done.returncode, done.stderr) == (1, f"openglia setup: {checkout.NO_GIT}\n")
+    assert (done.returncode, done.stderr) == (1, f"openglia setup: {repository.NO_GIT}\n")
 
     done = openglia("doctor")
     (line,) = [line for line in done.stdout.splitlines() if " commands " in line]
@@ -83,7 +84,7 @@ def test_without_git_all_but_vidur_works(without_git):
     assert json.loads(scored.stdout)["status"] == "ok"
     done = openglia("evaluate", "--benchmark", "tiny", "--simulator", "vidur", check=False)
     assert done.returncode == 1
-    assert done.stderr == f"openglia evaluate: {checkout.NO_GIT}, or use --simulator embedded\n"
+    assert done.stderr == f"openglia evaluate: {repository.NO_GIT}, or use --simulator embedded\n"
 
     words = ("--benchmark", "tiny", "--max-evaluations", "1", "--max-refinements", "0")
     done = openglia("run", "--model", "offline", "--sandbox", "none", *words)
@@ -109,7 +110,7 @@ def test_a_checkout_without_git_is_not_called_damaged(project, monkeypatch, tmp_
         find("vidur")
     findings = {finding.name: finding for finding in doctor.examine("offline")}
     assert findings["Vidur"].state == "note"
-    assert findings["Vidur"].text.startswith(checkout.NO_GIT)
+    assert findings["Vidur"].text.startswith(repository.NO_GIT)
     assert findings["commands"].state == "problem"  # nor is there bash
 
 

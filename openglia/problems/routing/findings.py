@@ -2,6 +2,7 @@
 
 from openglia import paths
 from openglia.problems.findings import Examination, Finding
+from openglia.problems.routing import repository
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.hardware import tables
 from openglia.problems.routing.simulator.timing import ExecutionTimes
@@ -33,7 +34,7 @@ def _vidur() -> Finding:
             text = "not installed: scores come from the embedded simulator"
             return Finding("Vidur", "note", text)
         case "no git":
-            return Finding("Vidur", "note", f"{checkout.NO_GIT}; the embedded simulator scores")
+            return Finding("Vidur", "note", f"{repository.NO_GIT}; the embedded simulator scores")
         case _:
             text = f"environment/vidur is {state}; ./setup.sh puts it right"
             return Finding("Vidur", "note" if state == "changed" else "problem", text)

@@ -73,13 +73,13 @@ def _vidur_files(cluster: Cluster) -> Iterator[Path]:
 
 
 def _vidur_problem() -> str | None:
-    from openglia.problems.routing.vidur import checkout
+    from openglia.problems.routing import repository
     from openglia.problems.routing.vidur.installation import is_installed
 
     if is_installed():
         return None
-    if not checkout.git_is_there():
-        return checkout.NO_GIT
+    if not repository.git_is_there():
+        return repository.NO_GIT
     return "Vidur is not installed; run ./setup.sh where its repository can be reached"
 
 
@@ -112,6 +112,7 @@ SIMULATORS = {
         worker="openglia.problems.routing.vidur.worker",
         sources=(
             *_SHARED,
+            _HERE / "repository.py",
             _HERE / "vidur",
             _HERE / "simulator" / "__init__.py",
             _HERE / "simulator" / "clock.py",

@@ -9,7 +9,7 @@ from openglia.files import canonical_json, sha256
 TRACE_FORMAT = 1
 
 # The keys of `workload.trace` that say where the file is, and not what it holds.
-TRACE_PLACE = ("file",)
+TRACE_PLACE = ("file", "repository")
 
 # The routers that every simulator has built in.
 BASELINES = ("random", "round_robin", "lor", "llq")
@@ -37,8 +37,9 @@ class Cluster:
     model: str  # likewise
     max_tokens: int  # context limit: prompt plus output, in tokens
     replica_scheduler: ReplicaScheduler
-    # analytic: our roofline profile; vidur: the measured profile that Vidur ships
-    profile: Literal["analytic", "vidur"] = "analytic"
+    # analytic: our roofline profile; vidur: the measured profile that Vidur ships; glia: the one of
+    # the A10 that the Glia authors' fork of Vidur holds
+    profile: Literal["analytic", "vidur", "glia"] = "analytic"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,9 @@ def _anchored(own: dict[str, Any], folder: Path) -> dict[str, Any]:
     """With the trace's file as seen from the folder of the benchmark's file, where it has one."""
     workload = own.get("workload")
     trace = workload.get("trace") if isinstance(workload, dict) else None
-    if isinstance(trace, dict) and isinstance(trace.get("file"), str):
+    if not isinstance(trace, dict) or trace.get("repository") is not None:
+        return own
+    if isinstance(trace.get("file"), str):
         named = os.path.expanduser(trace["file"])  # noqa: PTH111  # leaves an unknown ~user alone
         trace["file"] = str((folder / named).resolve()) if named.strip() else named
     return own
@@ -124,7 +126,8 @@ def _overlaid(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     for key, value in own.items():
         below = merged.get(key)
         if isinstance(below, dict) and isinstance(value, dict):
-            value = _overlaid(below, value)
+            another = key == "trace" and "file" in value  # with its own format and hash
+            value = value if another else _overlaid(below, value)
         merged[key] = value
     return merged
 

@@ -81,10 +81,12 @@ class Cluster(Model):
     model: Annotated[Text, _listed(catalogue.model)]
     max_tokens: Whole = Field(ge=32, le=LARGEST)
     replica_scheduler: Annotated[Sarathi | Vllm, Field(discriminator="type")]
-    profile: Literal["analytic", "vidur"]
+    profile: Literal["analytic", "vidur", "glia"]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.profile == "glia" and self.gpu != "A10":
+            raise refusal("profile", f"the Glia authors' profile is of the A10, not {self.gpu}")
         batching = self.replica_scheduler
         # One more block than the prompt and output fill, and the watermark: any request fits.
         room = batching.num_blocks - int(batching.watermark_blocks_fraction * batching.num_blocks)

@@ -56,7 +56,8 @@ class ExecutionTimes:
         if cluster.profile != "analytic":
             raise OpenGliaError(
                 f"profile {cluster.profile!r} needs tables trained with Vidur, and {path} does "
-                f"not exist; run ./setup.sh where Vidur can be had, or use profile: analytic"
+                f"not exist; run ./setup.sh where Vidur (for profile glia also the Glia authors' "
+                f"fork, or OPENGLIA_GLIA_REPO) can be had, or use profile: analytic"
             )
         return cls.analytic(cluster)
 

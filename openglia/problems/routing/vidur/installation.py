@@ -15,6 +15,7 @@ from pathlib import Path
 from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
+from openglia.problems.routing import repository
 from openglia.problems.routing.vidur import checkout, tree
 from openglia.problems.routing.vidur.checkout import Source
 
@@ -32,7 +33,7 @@ class Item:
 
 def is_installed() -> bool:
     """Whether Vidur can be run: the pinned commit is there, and so is what it needs."""
-    return checked_out() and checkout.git_is_there() and not dependencies_missing()
+    return checked_out() and repository.git_is_there() and not dependencies_missing()
 
 
 def checked_out() -> bool:
@@ -60,8 +61,8 @@ def put_right(source: Source) -> list[str]:
     found = checkout.state(folder, commit)
     if found == "installed":
         return []
-    if not checkout.git_is_there():
-        raise OpenGliaError(checkout.NO_GIT)
+    if not repository.git_is_there():
+        raise OpenGliaError(repository.NO_GIT)
     if found in ("wrong commit", "changed") and checkout.has_commit(folder, commit):
         with contextlib.suppress(OpenGliaError):  # e.g. a lock left by a killed Git: clone anew
             return _restore(folder, commit)
@@ -130,7 +131,7 @@ def items(*, vidur_wanted: bool) -> list[Item]:
 _EXPLAINED = {
     "missing": "not installed",
     "embedded": "not installed",
-    "no git": checkout.NO_GIT,
+    "no git": repository.NO_GIT,
     "broken": "the checkout is damaged",
     "wrong commit": "the checkout is at another commit",
     "changed": "files of the checkout were changed",

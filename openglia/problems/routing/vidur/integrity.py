@@ -13,6 +13,7 @@ from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import files_below, listing, write_atomically
 from openglia.problems.problem import Check
+from openglia.problems.routing import repository
 from openglia.problems.routing.vidur import checkout, tree
 
 _NAME = "simulator tree"
@@ -26,12 +27,12 @@ def check_checkout(commit: str) -> Check:
     """
     if not (paths.VIDUR / ".git").exists():
         return Check(_NAME, "skipped", "Vidur is not installed")
-    if not checkout.git_is_there():
+    if not repository.git_is_there():
         return Check(_NAME, "skipped", "git is not installed")
     package = paths.VIDUR / checkout.PACKAGE
     try:
         pristine = tree.pristine(commit)
-        head = checkout.git(paths.VIDUR, "rev-parse", "HEAD").strip()
+        head = repository.git(paths.VIDUR, "rev-parse", "HEAD").strip()
         outside = [
             name
             for name in checkout.foreign_changes(paths.VIDUR)

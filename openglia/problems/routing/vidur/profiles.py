@@ -4,6 +4,7 @@ Vidur's random forest predicts a step function between the rows it is trained on
 dense where times bend: small batches, short prompts.
 """
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,14 +14,14 @@ import pandas as pd
 
 from openglia import paths
 from openglia.errors import OpenGliaError
-from openglia.problems.routing.benchmark import catalogue
+from openglia.problems.routing import repository
+from openglia.problems.routing.benchmark import artifact, catalogue
 from openglia.problems.routing.benchmark.definition import Cluster
 from openglia.problems.routing.hardware.roofline import (
     KV_GRANULARITY,
     max_tokens_in_batch,
     operator_times,
 )
-from openglia.problems.routing.vidur import checkout
 from openglia.problems.routing.vidur.command import ATTENTION_FILE, COMPUTE_FILE
 
 # Vidur reads these from mlp.csv by the number of tokens in the batch.
@@ -41,13 +42,24 @@ def write(cluster: Cluster, commit: str, folder: Path) -> None:
     """Write both files for ``cluster``'s GPU and model into ``folder``.
 
     Raises:
-        OpenGliaError: the benchmark asks for Vidur's measured profile, and it cannot be had.
+        OpenGliaError: the benchmark asks for a measured profile, and it cannot be had.
     """
     if cluster.profile == "vidur":
         _copy_measured(cluster, commit, folder)
         return
+    if cluster.profile == artifact.NAME:
+        for path in artifact.taken(*artifact_files(cluster)):
+            shutil.copy(path, folder)
+        return
     compute(cluster).to_csv(folder / COMPUTE_FILE, index=False)
     attention(cluster).to_csv(folder / ATTENTION_FILE, index=False)
+
+
+def artifact_files(cluster: Cluster) -> list[str]:
+    """The profile in the Glia authors' repository, where Vidur's own layout has it."""
+    model = catalogue.model(cluster.model).vidur_name
+    place = f"data/profiling/compute/{artifact.DEVICE}/{model}"
+    return [f"{place}/{name}" for name in (COMPUTE_FILE, ATTENTION_FILE)]
 
 
 def _copy_measured(cluster: Cluster, commit: str, folder: Path) -> None:
@@ -56,7 +68,7 @@ def _copy_measured(cluster: Cluster, commit: str, folder: Path) -> None:
     place = f"data/profiling/compute/{device}/{catalogue.model(cluster.model).vidur_name}"
     for name in (COMPUTE_FILE, ATTENTION_FILE):
         try:
-            content = checkout.git_bytes(
+            content = repository.git_bytes(
                 paths.VIDUR, "cat-file", "blob", f"{commit}:{place}/{name}"
             )
         except OpenGliaError:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from openglia import __version__, bootstrap, interrupts, paths
 from openglia.errors import OpenGliaError
 from openglia.files import canonical_json, sha256, write_json
+from openglia.problems.routing.benchmark import artifact
 from openglia.problems.routing.benchmark.definition import Cluster
 from openglia.problems.routing.benchmark.loading import available, load_benchmark
 from openglia.problems.routing.hardware.roofline import profile_hash
@@ -31,11 +32,14 @@ def install_vidur(tell: Tell) -> None:
     """
     source = Source.from_environment()
     start = time.monotonic()
-    for line in installation.put_right(source):
+    done_now = installation.put_right(source)
+    for line in done_now:
         tell(f"{line} ({time.monotonic() - start:.1f} s)")
     if done := bootstrap.install([bootstrap.BASE, "vidur"]):
         tell(f"Vidur's packages: {done}")
     tree.apply_overrides(paths.VIDUR / checkout.PACKAGE)
+    if done_now or artifact.VARIABLE in os.environ:
+        _take_artifact(tell)
     for cluster in clusters():
         if not predictors.ready(cluster):
             _train(cluster, source.commit, tell)
@@ -53,9 +57,34 @@ def vidur_is_there() -> bool:
 
 
 def clusters() -> list[Cluster]:
-    """The benchmarks' clusters, one of each profile."""
-    found = [load_benchmark(name).cluster for name in available()]
+    """The benchmarks' clusters, one of each profile that there is."""
+    found = [cluster for cluster in _all_clusters() if _profile_is_there(cluster)]
     return list({profile_hash(cluster): cluster for cluster in reversed(found)}.values())
+
+
+def _all_clusters() -> list[Cluster]:
+    return [load_benchmark(name).cluster for name in available()]
+
+
+def _profile_is_there(cluster: Cluster) -> bool:
+    """Whether a profile that is not ours, and not Vidur's, was taken."""
+    from openglia.problems.routing.vidur.profiles import artifact_files  # late: pandas
+
+    return cluster.profile != artifact.NAME or all(
+        artifact.kept(name).is_file() for name in artifact_files(cluster)
+    )
+
+
+def _take_artifact(tell: Tell) -> None:
+    """Take the Glia authors' profiles where they can be had; one line says if they cannot."""
+    from openglia.problems.routing.vidur.profiles import artifact_files  # late: pandas
+
+    names = [artifact_files(c) for c in _all_clusters() if c.profile == artifact.NAME]
+    try:
+        for few in names:
+            artifact.taken(*few)
+    except OpenGliaError as error:
+        tell(f"not for the benchmark glia-artifact: {error}")
 
 
 def items(*, vidur_wanted: bool) -> list[Item]:

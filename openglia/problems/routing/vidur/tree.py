@@ -13,6 +13,7 @@ from pathlib import Path
 from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import sha256
+from openglia.problems.routing import repository
 from openglia.problems.routing.vidur import checkout
 
 # Where the files of environment/vidur_overrides go; the folder openglia/ goes to vidur/openglia/.
@@ -68,7 +69,7 @@ def pristine(commit: str) -> Path:
     wanted = _package_hash(commit)
     if folder.exists() and tree_hash(folder) == wanted:
         return folder
-    archive = checkout.git_bytes(paths.VIDUR, "archive", "--format=tar", commit, checkout.PACKAGE)
+    archive = repository.git_bytes(paths.VIDUR, "archive", "--format=tar", commit, checkout.PACKAGE)
     folder.parent.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent.parent, prefix=f".{commit}."))
     try:
@@ -120,7 +121,7 @@ def _package_hash(commit: str) -> str:
 
 
 def _object(kind: bytes, name: str) -> bytes:
-    content = checkout.git_bytes(paths.VIDUR, "cat-file", kind.decode(), name)
+    content = repository.git_bytes(paths.VIDUR, "cat-file", kind.decode(), name)
     if _object_hash(kind, content) != name:
         raise OpenGliaError(
             "the Git objects of environment/vidur are damaged; remove it and run ./setup.sh"

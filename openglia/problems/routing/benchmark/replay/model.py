@@ -1,6 +1,6 @@
 """The key ``workload.trace`` of a benchmark's file."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -38,6 +38,7 @@ class TraceFile(Model):
     format: Annotated[Text, AfterValidator(_known)] | None = None
     columns: Columns | None = None
     sha256: Annotated[Text, AfterValidator(_digest)] | None = None  # else that of the file
+    repository: Literal["glia"] | None = None  # that holds the file; else it is on this machine
     rate_scale: Number = Field(1.0, gt=0, le=1e6)  # 2: the same requests in half the time
 
     @model_validator(mode="after")
@@ -45,4 +46,6 @@ class TraceFile(Model):
         if (self.format is None) == (self.columns is None):
             words = f"give either a format ({', '.join(FORMATS)}) or columns by name"
             raise refusal("format", words)
+        if self.repository is not None and self.sha256 is None:
+            raise refusal("sha256", "is missing: a file in a repository is named with its hash")
         return self

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openglia.errors import UsageError, shown
+from openglia.problems.routing.benchmark import artifact
 from openglia.problems.routing.benchmark.replay.formats import FORMATS, MICROSECONDS, Format
 from openglia.problems.routing.benchmark.replay.source import Piece, pieces
 
@@ -75,8 +76,11 @@ def recording(spec: Mapping[str, Any]) -> Recording:
 
     Raises:
         UsageError: the file is missing, another than the one that is named, or of no right form.
+        OpenGliaError: the repository that holds it cannot be reached.
     """
     path = Path(spec["file"])
+    if spec["repository"] is not None:
+        (path,) = artifact.taken(spec["file"])
     if (found := sha256_of(path)) != spec["sha256"]:
         raise UsageError(
             f"the trace {path} is not the file that the benchmark was made with: its SHA-256 is "
