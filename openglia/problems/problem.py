@@ -60,6 +60,7 @@ class Problem(ABC):
     working_file: Path  # that agents edit; absolute
     # Files and folders below the experiment's, besides the package, that decide a score.
     sources: tuple[str, ...] = ()
+    unseen: tuple[Path, ...] = ()  # files of the user's that hold held-out cases; absolute
     offline: OfflineTask | None = None  # what the offline researcher searches
     noisy: bool = False  # scores of the same candidate differ, and that is no fault
 

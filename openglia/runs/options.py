@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from openglia import paths
 from openglia.discovery.experiment import AgentCommand, Limits
 from openglia.discovery.models import OFFLINE, Choice
+from openglia.errors import UsageError
 from openglia.problems.problem import Problem
 
 
@@ -21,6 +23,21 @@ class Options:
     supervisor: bool = True  # is wanted
     resume: Path | None = None
     preflight: bool = True  # try the model before anything is measured; the offline one never
+
+    def __post_init__(self) -> None:
+        """What holds held-out cases is not shown to a program of the user's.
+
+        Raises:
+            UsageError: it would be, or something that is to be shown is not there.
+        """
+        shown = () if self.agent is None else self.agent.program(paths.ROOT).readable
+        for path in shown:
+            for file in self.problem.unseen:
+                if file.resolve().is_relative_to(path.resolve()):
+                    raise UsageError(
+                        f"{path} cannot be shown to the agent's command: it holds {file}, whose "
+                        f"held-out part no agent may see"
+                    )
 
     @property
     def offline(self) -> bool:

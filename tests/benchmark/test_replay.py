@@ -2,12 +2,15 @@
 
 import gzip
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from openglia.discovery.experiment import AgentCommand, Limits
+from openglia.discovery.models import Choice
 from openglia.errors import OpenGliaError, UsageError
 from openglia.problems.routing import kind, scored_on
 from openglia.problems.routing.benchmark.loading import load_benchmark, resolved, to_yaml
@@ -17,6 +20,7 @@ from openglia.problems.routing.benchmark.replay.reading import read
 from openglia.problems.routing.benchmark.workload import generate, trace_file
 from openglia.problems.routing.kind import KIND
 from openglia.problems.routing.workplace import is_shown
+from openglia.runs.options import Options
 
 VIDUR = b"arrived_at,num_prefill_tokens,num_decode_tokens\n"
 AZURE = b"TIMESTAMP,ContextTokens,GeneratedTokens\n"
@@ -313,6 +317,18 @@ def test_a_run_does_not_begin_where_agents_could_read_the_trace(recorded, tmp_pa
     monkeypatch.setattr(kind, "is_shown", lambda file: file == tmp_path / "mine.csv")
     with pytest.raises(UsageError, match=r"mine\.csv lies where agents can read it.*move it"):
         KIND.open(str(tmp_path / "mine.yaml"), "embedded")
+
+
+def test_a_program_of_the_users_is_not_shown_the_trace_either(recorded, tmp_path):
+    recorded()
+    problem = KIND.open(str(tmp_path / "mine.yaml"), "embedded")
+    common = {"choice": Choice("offline", ""), "limits": Limits(), "seed": 0, "sandbox": "auto"}
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    for place, refused in ((tmp_path, True), (tmp_path / "mine.csv", True), (beside, False)):
+        agent = AgentCommand(command="true", readable=(str(place),))
+        with pytest.raises(UsageError, match="held-out part") if refused else nullcontext():
+            Options(problem=problem, agent=agent, **common)
 
 
 def test_a_run_does_not_begin_on_windows_that_there_are_not(recorded, tmp_path):

@@ -136,6 +136,16 @@ def test_columns_by_name_and_json(tmp_path, capsys):
     assert trace.arrived_at == [i / 8 for i in range(80)]
 
 
+def test_a_load_that_changes_is_pointed_out(tmp_path, capsys):
+    path = tmp_path / "drift.csv"
+    times = [*range(1000), *range(1000, 2000, 4)]
+    rows = "".join(f"{t},9,9\n" for t in times)
+    path.write_text(f"arrived_at,num_prefill_tokens,num_decode_tokens\n{rows}")
+    words = ["trace", str(path), "--output", str(tmp_path / "o"), "--replicas", "2"]
+    assert main(words) == 0
+    assert "% fewer requests than an evaluation window: what is gained" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

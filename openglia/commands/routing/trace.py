@@ -4,6 +4,7 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import yaml
@@ -28,6 +29,8 @@ from openglia.quantities import seconds
 from openglia.tables import aligned
 
 LEAST_REPLICAS = 2  # below there is nothing to route
+LITTLE = 2.0  # times the unloaded mean response time, below which a router can gain little
+DRIFT = 0.15  # of the requests of a window, from which on it is said
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         line = {**told, "account": account, "replicas": replicas, "benchmark": str(target)}
         print(json.dumps(line, allow_nan=False))
         return 0
-    print("\n".join([*windows.told(account), *_described(told)]))
+    print("\n".join([*windows.told(account), *_described(told), *_drift(account)]))
     print(f"\n{aligned(describing.table(told))}\n")
     print(f"replicas: {replicas}{_why(sized, arguments)}")
     if served:
@@ -177,6 +180,19 @@ def _described(told: dict[str, Any]) -> list[str]:
     ]
 
 
+def _drift(account: dict[str, Any]) -> list[str]:
+    """A word where the later part of the trace is another load than the first."""
+    first, later = (mean(account["windows"][name]["requests"]) for name in windows.KINDS)
+    change = later / first - 1
+    if abs(change) < DRIFT:
+        return []
+    words = "more" if change > 0 else "fewer"
+    return [
+        f"a held-out window has {abs(change):.0%} {words} requests than an evaluation window: what "
+        f"is gained under the one load need not be under the other"
+    ]
+
+
 def _measured(sized: Size) -> str:
     means = sized.means
     near = [n for n in (sized.replicas - 1, sized.replicas) if n in means]
@@ -191,6 +207,8 @@ def _why(sized: Size | None, arguments: argparse.Namespace) -> str:
     if sized.replicas < LEAST_REPLICAS:
         factor = 4 * arguments.rate_scale
         words += f"; one would do: --rate-scale {factor:g} makes work for about four"
+    elif sized.means[sized.replicas] < LITTLE * sized.unloaded:
+        words += f"; little can be gained there: --replicas {sized.replicas - 1} loads them more"
     return words
 
 

@@ -60,6 +60,9 @@ class Routing(Problem):
         self.held_out_cases: tuple[int, ...] = benchmark.held_out_seeds
         self.baselines = benchmark.baselines
         self._file = file
+        trace = benchmark.workload.get("trace")
+        if trace is not None and trace["repository"] is None:
+            self.unseen = (Path(trace["file"]),)
 
     def statement(self, measured: str) -> str:
         """problem.md with the baselines as they were measured on this machine."""

@@ -19,6 +19,8 @@ from openglia.problems.routing.benchmark.replay.reading import Recording, record
 from openglia.problems.routing.benchmark.trace import MICROSECONDS, Trace
 from openglia.problems.routing.seeds import format_seeds
 
+KINDS = ("evaluation", "held-out")  # of seeds
+
 
 @dataclass(frozen=True)
 class Span:
@@ -82,7 +84,7 @@ def account(benchmark: Benchmark) -> dict[str, Any] | None:
     if spec is None:
         return None
     found = recording(spec)
-    seeds = {"evaluation": benchmark.seeds, "held-out": benchmark.held_out_seeds}
+    seeds = dict(zip(KINDS, (benchmark.seeds, benchmark.held_out_seeds), strict=True))
     return {
         "file": spec["file"],
         "sha256": spec["sha256"],
