@@ -27,6 +27,7 @@ COMMANDS = {
     "export": "write a folder with which a peer's optimizer works on a problem of ours",
     "problems": "list what there is to discover something for",
     "score": "have the run's harness score a file: for agents",
+    "restore": "put a candidate that was evaluated into the working file: for agents",
     "doctor": "say what is in force on this machine and what is missing",
     "evaluate": "routing: score a scheduler file on a benchmark",
     "baseline": "routing: measure the baseline routers on a benchmark",

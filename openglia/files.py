@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -200,3 +201,25 @@ def listing(names: Sequence[str], most: int = 5) -> str:
     """The first few names, and how many there are besides."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def replace_contents(target: Path, source: Path | None) -> None:
+    """Move what is in the folder ``source`` into ``target``, in the place of what is there.
+
+    An agent without a sandbox could have put a link in the place of ``target``. It is never
+    followed: the folder is opened once, as a folder, and all is done relative to that.
+    """
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        target.unlink()
+    target.mkdir(parents=True, exist_ok=True)
+    handle = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        for entry in list(os.scandir(handle)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.name, dir_fd=handle)
+            else:
+                os.unlink(entry.name, dir_fd=handle)
+        for path in sorted(source.iterdir()) if source is not None and source.is_dir() else ():
+            shutil.move(path, f"/proc/self/fd/{handle}/{path.name}")
+    finally:
+        os.close(handle)

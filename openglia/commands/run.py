@@ -46,6 +46,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-supervisor", action="store_true", help="nobody questions the Researcher's account"
     )
+    several: list[tuple[str, str]] = [
+        ("--contexts", "researchers side by side, each with its own Supervisor (default: 1)"),
+        ("--generations", "of each, one after the other, who hand over a digest (default: 1)"),
+        ("--stagnation", "evaluations in a row without gain that end a generation (default: 10)"),
+        ("--review-every", "evaluations after which the Supervisor asks, also within a turn"),
+    ]
+    for option, said in several:
+        parser.add_argument(option, type=at_least_one, metavar="N", help=said)
+    parser.add_argument(
+        "--share-digest", action="store_true", help="each generation gets the digests of all"
+    )
     parser.add_argument(
         "--problem",
         metavar="NAME",
@@ -121,7 +132,7 @@ def options(arguments: argparse.Namespace) -> "Options":
     from openglia.discovery.experiment import Limits
     from openglia.discovery.models import choose
     from openglia.problems.registry import DEFAULT, opened
-    from openglia.runs.options import Options
+    from openglia.runs.options import STAGNATION, Options
 
     named = _named_limits(arguments)
     if arguments.resume is not None:
@@ -135,6 +146,11 @@ def options(arguments: argparse.Namespace) -> "Options":
         sandbox=arguments.sandbox,
         agent=agent,
         supervisor=not arguments.no_supervisor,
+        contexts=arguments.contexts or 1,
+        generations=arguments.generations or 1,
+        stagnation=arguments.stagnation or STAGNATION,
+        share_digest=arguments.share_digest,
+        review_every=arguments.review_every,
         preflight=not arguments.no_preflight,
     )
     if agent is None or settled.supervised or "max_refinements" in named:
@@ -189,11 +205,17 @@ def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
     from openglia.discovery.models import choose
     from openglia.problems.registry import kind_of, opened
     from openglia.runs.folder import existing
-    from openglia.runs.options import Options
+    from openglia.runs.options import STAGNATION, Options
     from openglia.runs.results import load
 
     folder = existing(arguments.resume)
     before = load(folder)
+    for name in ("contexts", "generations"):
+        if getattr(arguments, name) not in (None, getattr(before, name)):
+            raise UsageError(
+                f"{folder.id} has {getattr(before, name)} {name}: it goes on with as many; "
+                f"leave out --{name}"
+            )
     recorded = before.to_json()
     known = kind_of(recorded)
     if arguments.problem not in (None, known.name) or arguments.benchmark:
@@ -209,6 +231,11 @@ def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
         sandbox=arguments.sandbox,
         agent=_agent(arguments, before.agent),
         supervisor=before.supervised and not arguments.no_supervisor,
+        contexts=before.contexts,
+        generations=before.generations,
+        stagnation=arguments.stagnation or before.stagnation or STAGNATION,
+        share_digest=before.share_digest,
+        review_every=arguments.review_every or before.review_every,
         resume=arguments.resume,
         preflight=not arguments.no_preflight,
     )

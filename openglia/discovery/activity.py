@@ -27,9 +27,10 @@ Doing = Literal["began", "thinks", "runs", "waits", "ended"]
 class Activity:
     """Writes the file. What it says is for people: that it cannot be written ends no run."""
 
-    def __init__(self, run_dir: Path, redactor: "Redactor") -> None:
+    def __init__(self, run_dir: Path, redactor: "Redactor", context: int | None = None) -> None:
         self._path = run_dir / FILE
         self._redactor = redactor
+        self._context = {} if context is None else {"context": context}
 
     def began(self, before: float) -> None:
         """The discovery begins; ``before``: seconds of it in earlier processes of the run."""
@@ -56,7 +57,8 @@ class Activity:
     def _note(self, doing: Doing, **more: Any) -> None:
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         with suppress(OSError):
-            append_json_line(self._path, {"time": moment, "doing": doing, **more}, durable=False)
+            line = {"time": moment, "doing": doing, **self._context, **more}
+            append_json_line(self._path, line, durable=False)
 
 
 @contextmanager

@@ -87,6 +87,10 @@ class CommandResearcher:
             raise CommandFailed(self._failure(status, output.complaint))
         return self._words
 
+    async def ask(self, text: str) -> str:
+        """The same as work: it has no other way to answer."""
+        return await self.work(text)
+
     async def go_on(self, text: str) -> str:
         """Begin again: what an interrupted program was about is lost."""
         return await self.work(text)

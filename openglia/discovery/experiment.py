@@ -103,10 +103,29 @@ def _on_the_terminal(line: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Inheritance:
+    """What a generation finds of those before it."""
+
+    generation: int  # from 2 on
+    generations: int
+    digest: str  # Markdown, of the generation before
+    archive: Path  # as seen by the agent: candidates with their scores, accounts
+    leave: bool = False  # it is to leave the present family of ideas
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One discovery: where it happens, what it is about, and its means."""
 
-    run_dir: Path  # traces, transcripts and histories are written here
+    run_dir: Path  # transcripts and histories are written here
+    shared_dir: Path | None = None  # the trace and the activity, of all contexts; default run_dir
+    context: int | None = None  # its number, where several work side by side
+    inherited: Inheritance | None = None  # from earlier generations
+    hands_over: bool = False  # it ends with a digest for the next generation
+    # Why it has worked enough, if it has; asked before each call of the Researcher's model.
+    enough: Callable[[], str | None] = lambda: None
+    elsewhere: Callable[[], Used] = Used  # spent by other contexts and generations meanwhile
+    review_every: int | None = None  # evaluations after which the Supervisor reads, within a turn
     root: Path  # the experiment's folder, working directory of the shell
     problem: str  # the statement of the problem, Markdown: the research goal
     case: str = "case"  # what a measurement repeats over, as the prompts call it
@@ -144,6 +163,7 @@ class Outcome:
     status: Literal["completed", "limit", "failed", "interrupted"]
     reason: str | None  # one line; None when completed
     account: str  # the Researcher's last account, Markdown; may be empty
+    digest: str | None = None  # for the next generation, where the Researcher wrote one
     usage: Mapping[str, Usage]  # of "researcher" and "supervisor"
     rounds: int = 0  # turns of the Researcher that were finished
     warnings: Sequence[str] = ()

@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from openglia import interrupts
 
+_entered: list["Interruption"] = []  # several discoveries may be under way in one loop
+
 
 class Interruption:
     """While entered, a signal is remembered and wakes whoever waits for it.
@@ -30,13 +32,14 @@ class Interruption:
         await self._arrived.wait()
 
     def __enter__(self) -> Self:
+        _entered.append(self)
         for number in interrupts.SIGNALS:
             before = signal.getsignal(number)
             if before is signal.SIG_IGN:
                 continue  # for example SIGHUP under nohup
             try:
                 # Not by the loop, which would leave the defaults behind, and they kill.
-                signal.signal(number, self._on_signal)
+                signal.signal(number, _on_signal)
             except ValueError:
                 break
             self._before[number] = before
@@ -48,10 +51,21 @@ class Interruption:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        _entered.remove(self)
         for number, before in self._before.items():
-            signal.signal(number, before)
+            if _entered:  # the others' turn to put it back
+                _entered[0]._before.setdefault(number, before)
+                if _entered[0]._before[number] is _on_signal:
+                    _entered[0]._before[number] = before
+            else:
+                signal.signal(number, before)
 
-    def _on_signal(self, number: int, _: object) -> None:
-        interrupts.seen()
+    def _arrives(self, number: int) -> None:
         self.signal = self.signal or signal.Signals(number)
         self._loop.call_soon_threadsafe(self._arrived.set)
+
+
+def _on_signal(number: int, _: object) -> None:
+    interrupts.seen()
+    for interruption in _entered:
+        interruption._arrives(number)

@@ -25,22 +25,35 @@ class Budget:
         record: Record,
         usage: Callable[[], Mapping[str, Usage]],
         used: Used = _NOTHING,
+        *,
+        elsewhere: Callable[[], Used] = lambda: _NOTHING,
+        enough: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """Args:
+        used: by earlier processes of the run.
+        elsewhere: tokens and money that others use up of the same limits meanwhile.
+        enough: why the Researcher is to stop, if it is, whatever the limits.
+        """
+        self.closing = False  # a last word is asked for: only tokens and money still count
         self.limits = limits
         self.used = used
         self._record = record
         self._usage = usage
+        self._elsewhere = elsewhere
+        self._enough = enough
         self._closing_calls = 0
 
     @property
     def tokens_used(self) -> int:
         """Input and output tokens of all agents, since the run's first start."""
-        return self.used.tokens + sum(usage.total for usage in self._usage().values())
+        own = sum(usage.total for usage in self._usage().values())
+        return self.used.tokens + own + self._elsewhere().tokens
 
     @property
     def usd_used(self) -> float:
         """US$ of all agents' calls, since the run's first start."""
-        return self.used.usd + sum(usage.usd for usage in self._usage().values())
+        own = sum(usage.usd for usage in self._usage().values())
+        return self.used.usd + own + self._elsewhere().usd
 
     @property
     def evaluations_exhausted(self) -> bool:
@@ -60,7 +73,11 @@ class Budget:
         most = self.limits.max_cost
         if most is not None and (usd := self.usd_used) >= most:
             raise LimitReached(f"the cost limit is reached (US$ {usd:.4g} of {most:g})")
-        if by_researcher and self.evaluations_exhausted:
+        if not by_researcher or self.closing:
+            return
+        if (why := self._enough()) is not None:
+            raise LimitReached(why)
+        if self.evaluations_exhausted:
             if self._closing_calls >= CLOSING_CALLS:
                 raise LimitReached(self.evaluations_reason())
             self._closing_calls += 1

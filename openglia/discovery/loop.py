@@ -6,6 +6,7 @@ ours, over two agents of fast-agent.
 """
 
 import asyncio
+import contextlib
 import gc
 import os
 from collections.abc import Coroutine
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # fast-agent takes a cancelled call for an answer now and then: ask again after so many seconds.
 _CANCEL_AGAIN = 3.0
 _CLOSING_SECONDS = 0.05
+_DIGEST_SECONDS = 600.0  # that a model may take for a digest, also after the time limit
 
 
 async def discover(experiment: Experiment) -> Outcome:
@@ -52,14 +54,18 @@ async def _discover(experiment: Experiment, redact: Redactor) -> Outcome:
     from openglia.discovery.session import Session
 
     outcome = Outcome(status="failed", reason="the discovery broke off", account="", usage={})
-    activity = Activity(experiment.run_dir, redact)
-    activity.began(experiment.used.seconds)
+    activity = Activity(experiment.shared_dir or experiment.run_dir, redact, experiment.context)
+    if experiment.context is None:
+        activity.began(experiment.used.seconds)
     with Interruption() as interruption:
         try:
             async with start(experiment, redact, activity) as agents:
                 session = Session(experiment, agents, redact, activity)
                 try:
                     outcome = await _ending(session, experiment, interruption)
+                    if experiment.hands_over and outcome.status in ("completed", "limit"):
+                        digest = await _digest(session, interruption)
+                        outcome = replace(outcome, digest=digest)
                 finally:
                     session.close(outcome.status, outcome.reason)
                     outcome = replace(
@@ -71,9 +77,24 @@ async def _discover(experiment: Experiment, redact: Redactor) -> Outcome:
                     )
         except ProviderSetupError as error:
             outcome = replace(outcome, reason=str(error))
-    activity.ended()
+    if experiment.context is None:
+        activity.ended()
     await collect_clients()
     return outcome
+
+
+async def _digest(session: "Session", interruption: Interruption) -> str | None:
+    """The last duty of a generation; without it the harness writes the digest."""
+    from openglia.discovery.turns import TurnFailed  # late, likewise
+
+    found: list[str | None] = []
+
+    async def ask() -> None:
+        found.append(await session.digest())
+
+    with contextlib.suppress(LimitReached, TurnFailed):
+        await _until(ask(), _DIGEST_SECONDS, interruption)
+    return found[0] if found else None
 
 
 async def collect_clients() -> None:

@@ -1,5 +1,6 @@
 """fast-agent, set up for one run: two agents, a configuration of their own, nothing leaked in."""
 
+import asyncio
 import contextlib
 import os
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import yaml
 from fast_agent import FastAgent
@@ -36,6 +38,8 @@ _KEPT_SETTINGS = {p.config_name for p in Provider} | {
 }
 # Tools that run at the provider: they would get the Researcher around a sandbox without network.
 _PROVIDER_TOOLS = ("web_search", "web_fetch", "x_search")
+# fast-agent has settings and a registry of models for the whole process: one starts at a time.
+_starting: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 _LONGEST_COMMAND = 3600  # seconds; fast-agent waits no longer for a command in the foreground
 
 
@@ -79,13 +83,11 @@ async def start(
             f"a command's time limit is {experiment.command_timeout:g} s; "
             f"fast-agent allows more than 0 and less than {_LONGEST_COMMAND}"
         )
-    if experiment.model == OFFLINE:
-        if experiment.offline is None:
-            raise ProviderSetupError(
-                "this problem gives the offline researcher nothing to search; "
-                "name a language model with --model"
-            )
-        offline.register(experiment.seed, experiment.offline)
+    if experiment.model == OFFLINE and experiment.offline is None:
+        raise ProviderSetupError(
+            "this problem gives the offline researcher nothing to search; "
+            "name a language model with --model"
+        )
     shell = SandboxedShell(
         root=experiment.root,
         sandbox=experiment.sandbox,
@@ -110,7 +112,12 @@ async def start(
             )(unused)
 
     model, root = experiment.model, experiment.root
-    async with running(model, root, patience, redactor, declare, shell) as app:
+    async with contextlib.AsyncExitStack() as stack:
+        async with _starting.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            if model == OFFLINE and experiment.offline is not None:
+                offline.register(experiment.seed, experiment.offline)
+            started = running(model, root, patience, redactor, declare, shell)
+            app = await stack.enter_async_context(started)
         agents = Agents(**{name: app[name] for name in names})
         for agent in agents.present:
             be_patient(agent, patience, redactor, experiment.say, activity)

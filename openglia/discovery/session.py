@@ -1,8 +1,9 @@
 """The two agents of a run with all that is kept of them, and what they are told."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from openglia.discovery import command
+from openglia.discovery import command, digests
 from openglia.discovery.activity import Activity
 from openglia.discovery.experiment import Experiment
 from openglia.discovery.limits import Budget, left
@@ -15,6 +16,8 @@ from openglia.discovery.verdict import Verdict, parse
 
 # How often the Supervisor is asked again for an answer that can be read.
 _REPEATED_QUESTIONS = 2
+# Of a model's context window, at which a generation hands over to the next one.
+_FULL = 80.0  # %
 
 
 class Researcher(Protocol):
@@ -24,6 +27,9 @@ class Researcher(Protocol):
 
     async def work(self, text: str) -> str:
         """Work on what is said, and return an account."""
+
+    async def ask(self, text: str) -> str:
+        """Answer, without work."""
 
     async def go_on(self, text: str) -> str:
         """Finish the work that an earlier process began, or begin some with ``text``."""
@@ -44,7 +50,14 @@ class Session:
     def __init__(
         self, experiment: Experiment, agents: Agents, redactor: Redactor, activity: Activity
     ) -> None:
-        self.budget = Budget(experiment.limits, experiment.record, agents.usage, experiment.used)
+        self.budget = Budget(
+            experiment.limits,
+            experiment.record,
+            agents.usage,
+            experiment.used,
+            elsewhere=experiment.elsewhere,
+            enough=self._enough,
+        )
         self.account = ""  # the last one that the Researcher gave
         self.rounds = 0  # accounts given
         self.warnings: list[str] = []
@@ -52,12 +65,13 @@ class Session:
         self._agents = agents
         self._redactor = redactor
         self._activity = activity
-        self._trace = Trace(experiment.run_dir, redactor)
+        self._reviewed_at = experiment.record.evaluations_used
+        self._trace = Trace(experiment.run_dir, redactor, experiment.shared_dir)
         if agents.present:
             self._trace.install()
         self._trace.note("discovery", model=experiment.model, resume=experiment.resume)
         self._researcher: Researcher = (
-            self._turns(agents.researcher)
+            self._turns(agents.researcher, self._interject)
             if experiment.agent is None
             else command.CommandResearcher(experiment, self.budget, redactor, activity)
         )
@@ -80,14 +94,19 @@ class Session:
         message = prompt("resume", record=record.summary_for_supervisor(), left=rest)
         self._gave(await self._researcher.go_on(self._reminded(message)))
 
-    async def review(self) -> Verdict | None:
-        """The Supervisor's verdict on the last account; None if it gives none that can be read."""
+    async def review(self, account: str | None = None) -> Verdict | None:
+        """The Supervisor's verdict on an account; None if it gives none that can be read.
+
+        Args:
+            account: default the last one; another is what is said in the middle of a turn.
+        """
         assert self._supervisor is not None
+        self._reviewed_at = self._experiment.record.evaluations_used
         known = bool(self._agents.supervisor.message_history)
         answer = await self._supervisor.ask(
             prompt(
                 "review_again" if known else "review",
-                account=self.account,
+                account=self.account if account is None else account,
                 record=self._experiment.record.summary_for_supervisor(),
                 round=self.budget.used.rounds + self.rounds,
                 **({} if known else {"problem": self._experiment.problem.strip()}),
@@ -117,6 +136,27 @@ class Session:
             name = "refine_unreviewed" if self.supervised else "refine_alone"
             message = prompt(name, evaluations=left)
         self._gave(await self._researcher.work(self._reminded(message)))
+
+    async def digest(self) -> str | None:
+        """What the Researcher hands over to the next generation; None if it gives nothing usable.
+
+        A program of the user's is not run for it: the harness writes it from account and record.
+        """
+        if not self._researcher.remembers:
+            return None
+        self.budget.closing = True
+        record = self._experiment.record.summary_for_supervisor()
+        longest = f"{digests.LONGEST:,}"
+        headings = "\n".join(digests.HEADINGS)
+        message = prompt("digest", record=record, longest=longest, headings=headings)
+        for _ in range(1 + _REPEATED_QUESTIONS):
+            answer = await self._researcher.ask(message)
+            problem = digests.problem(answer)
+            if problem is None:
+                return answer
+            message = prompt("digest_again", problem=problem, longest=longest, headings=headings)
+        self.warnings.append(f"the digest was written by the harness: the Researcher's {problem}")
+        return None
 
     def close(self, status: str, reason: str | None) -> None:
         """Save what is there, however the discovery ended."""
@@ -150,6 +190,15 @@ class Session:
             run_id=environment.get("OPENGLIA_RUN_ID", experiment.run_dir.name),
             scratch=environment.get("OPENGLIA_SCRATCH_DIR", "$OPENGLIA_SCRATCH_DIR"),
         )
+        if (inherited := experiment.inherited) is not None:
+            task += "\n\n" + prompt(
+                "generation",
+                generation=inherited.generation,
+                generations=inherited.generations,
+                digest=inherited.digest.strip(),
+                archive=inherited.archive,
+                leave=prompt("leave") if inherited.leave else "",
+            )
         if experiment.agent is None:
             return task  # its instruction says the rest
         how = prompt("command", case=experiment.case, longest=f"{command.LONGEST_ACCOUNT:,}")
@@ -167,9 +216,32 @@ class Session:
             message=message,
         )
 
-    def _turns(self, agent: Any) -> Turns:
-        experiment = self._experiment
-        journal = Journal(self._trace, agent, self.budget, self._tell_spent, self._activity)
+    def _enough(self) -> str | None:
+        """Why the Researcher has worked enough before any limit is reached."""
+        if (why := self._experiment.enough()) is not None:
+            return why
+        if not self._experiment.hands_over or self._agents.researcher is None:
+            return None
+        usage = self._agents.researcher.usage_accumulator
+        share = None if usage is None else usage.context_usage_percentage
+        if share is None or share < _FULL:
+            return None
+        return f"the context window is nearly full ({share:.0f} %)"
+
+    async def _interject(self) -> str | None:
+        """The Supervisor's questions in the middle of a turn, if they are due."""
+        every, used = self._experiment.review_every, self._experiment.record.evaluations_used
+        if every is None or not self.supervised or used - self._reviewed_at < every:
+            return None
+        account = self._researcher.last_words()
+        verdict = await self.review(account or "(It is at work, and has said nothing yet.)")
+        return None if verdict is None else prompt("interjected", feedback=verdict.feedback)
+
+    def _turns(
+        self, agent: Any, interject: Callable[[], Awaitable[str | None]] | None = None
+    ) -> Turns:
+        experiment, spent = self._experiment, self._tell_spent
+        journal = Journal(self._trace, agent, self.budget, spent, self._activity, interject)
         agent.tool_runner_hooks = journal.hooks()
 
         def say(line: str) -> None:

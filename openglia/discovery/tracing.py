@@ -2,14 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fast_agent.agents.tool_runner import ToolRunner, ToolRunnerHooks
 from fast_agent.core.logging.events import Event, EventFilter
-from fast_agent.core.logging.logger import get_logger
 from fast_agent.core.logging.transport import AsyncEventBus, FileTransport
 from fast_agent.mcp import prompt_serialization
 from fast_agent.types import PromptMessageExtended
@@ -17,7 +16,7 @@ from fast_agent.types import PromptMessageExtended
 from openglia.discovery.activity import Activity
 from openglia.discovery.limits import Budget
 from openglia.discovery.redaction import Redactor
-from openglia.files import write_atomically
+from openglia.files import append_json_line, write_atomically
 
 TRACE = "fastagent.jsonl"
 RESEARCHER = "researcher"
@@ -27,26 +26,35 @@ SUPERVISOR = "supervisor"
 # long one takes a while to write.
 _SAVE_EVERY = 5.0  # seconds
 
-_logger = get_logger("openglia.discovery")
-
 
 class Trace:
     """Writes the files of one run; nothing leaves it unredacted."""
 
-    def __init__(self, run_dir: Path, redactor: Redactor) -> None:
+    def __init__(self, run_dir: Path, redactor: Redactor, shared_dir: Path | None = None) -> None:
         self.run_dir = run_dir
         self.redactor = redactor
+        self._path = (shared_dir or run_dir) / TRACE
         self._installed = False
 
     def install(self) -> None:
         """Send fast-agent's log to the run's folder. Call it once fast-agent has started."""
-        AsyncEventBus.get().transport = _RedactedFile(self.run_dir / TRACE, self.redactor)
+        AsyncEventBus.get().transport = _RedactedFile(self._path, self.redactor)
         self._installed = True
 
     def note(self, message: str, **data: Any) -> None:
-        """Add a line of the harness to fast-agent's log, where fast-agent has started."""
+        """Add a line of the harness to fast-agent's log, where fast-agent has started.
+
+        Not through its logger: that ends for all contexts with the first one that ends.
+        """
         if self._installed:
-            _logger.info(message, data=data)
+            line = {
+                "level": "INFO",
+                "timestamp": datetime.now().isoformat(),
+                "namespace": "openglia.discovery",
+                "message": message,
+                "data": data,
+            }
+            append_json_line(self._path, self.redactor.value(line), durable=False)
 
 
 class _RedactedFile(FileTransport):
@@ -94,12 +102,15 @@ class Journal:
         budget: Budget,
         after_call: Callable[[], None],
         activity: Activity,
+        interject: Callable[[], Awaitable[str | None]] | None = None,
     ) -> None:
+        """``interject``: asked before each call within a turn for what the agent is told then."""
         self._trace = trace
         self._agent = agent
         self._budget = budget
         self._after_call = after_call
         self._activity = activity
+        self._interject = interject
         self._name: str = agent.name
         self._transcript = Transcript(trace.run_dir, self._name, trace.redactor)
         self._saved_at = 0.0
@@ -162,8 +173,13 @@ class Journal:
         self._activity.waits(self._name, why, seconds)
 
     async def _before_llm_call(
-        self, _runner: ToolRunner, messages: list[PromptMessageExtended]
+        self, runner: ToolRunner, messages: list[PromptMessageExtended]
     ) -> None:
+        if self._interject is not None and messages and messages[-1].tool_results:
+            said = await self._interject()
+            if said is not None:
+                self.told(said)
+                runner.append_messages(said)
         self._before_call = [*self._agent.message_history, *messages]
         if time.monotonic() - self._saved_at > _SAVE_EVERY:
             self.save()

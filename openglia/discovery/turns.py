@@ -106,6 +106,7 @@ class Turns:
             try:
                 reply: PromptMessageExtended = await self._agent.generate(message)
             except LimitReached:
+                self._journal.restore()  # what the call was to answer is still to be answered
                 raise
             except Exception as error:
                 self._journal.restore()

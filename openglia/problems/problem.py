@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 from openglia.errors import UsageError
 from openglia.files import sha256, write_atomically
+from openglia.paths import ROOT
 from openglia.presenting.presentation import Presentation
 from openglia.presenting.score import Case, Line
 from openglia.problems.space import OfflineTask
@@ -95,13 +96,17 @@ class Problem(ABC):
     def workplace(self) -> Workplace:
         """What of the experiment agents see and edit."""
 
-    def prepare(self, source: bytes | None = None) -> None:
+    def prepare(self, source: bytes | None = None, root: Path = ROOT) -> None:
         """Put the start (or ``source``) in the working file's place.
+
+        Args:
+            root: what holds the working file: the experiment, or one context's own view of it.
 
         Raises:
             OpenGliaError: it cannot be written.
         """
-        write_atomically(self.working_file, source or self.start.read_bytes())
+        target = root / self.working_file.relative_to(ROOT)
+        write_atomically(target, source or self.start.read_bytes())
 
     def look(self, asked: Mapping[str, Any]) -> Look:
         """What an agent asks for; the keys of ``asked`` are the problem's own, hostile input.
@@ -116,9 +121,6 @@ class Problem(ABC):
             return Look(self.cases, {"cases": None})
         return Look(chosen(cases, self.cases, self.presentation.case), {"cases": cases})
 
-    def publish(self, folder: Path) -> None:  # noqa: B027 - a problem may have nothing to show
-        """Let agents read what the last measurement left in ``folder``."""
-
     # Measuring.
 
     @abstractmethod
@@ -128,6 +130,7 @@ class Problem(ABC):
         look: Look,
         *,
         output: Path | None = None,
+        jobs: int | None = None,
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
     ) -> Line:
@@ -135,6 +138,7 @@ class Problem(ABC):
 
         Args:
             output: keep what else was measured there.
+            jobs: processes at a time at most; default as many as suit this machine.
             cancelled: once set, all processes are killed.
 
         Raises:

@@ -68,6 +68,9 @@ def _describe(
     results.model, results.model_why = options.model, options.choice.why
     results.agent, results.supervised = options.agent, options.supervised
     results.seed = options.seed
+    results.contexts, results.generations = options.contexts, options.generations
+    results.stagnation = options.stagnation if options.generations > 1 else None
+    results.share_digest, results.review_every = options.share_digest, options.review_every
     results.limits = options.limits
     results.prices = table() if options.asks_model else None
     results.versions = provenance.versions()

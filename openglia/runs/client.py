@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from openglia.errors import OpenGliaError
-from openglia.runs.messages import Answer, Asked, answer
+from openglia.runs.messages import Answer, Asked, Candidate, Progress, Wanted, answer
 
 VARIABLE = "OPENGLIA_EVALUATOR"
+WORKING_FILE = "OPENGLIA_WORKING_FILE"  # names the file under discovery
 
 
 def score(
@@ -23,17 +24,37 @@ def score(
     Raises:
         OpenGliaError: no harness answers.
     """
+    found = _ask(Asked(source, asked), progress)
+    assert isinstance(found, Answer)  # to such a question
+    return found
+
+
+def restore(number: int) -> Candidate:
+    """The candidate of an evaluation of this run.
+
+    Raises:
+        OpenGliaError: there is none, or no harness answers.
+    """
+    found = _ask(Wanted(number))
+    if isinstance(found, Answer):
+        raise OpenGliaError(str(found.line.get("reason")))
+    return found
+
+
+def _ask(
+    question: Asked | Wanted, progress: Callable[[str], None] | None = None
+) -> Answer | Candidate:
     import socket  # late: only inside a run
 
     path = os.environ.get(VARIABLE, "")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(path)
-            connection.sendall(Asked(source, asked).encoded())
+            connection.sendall(question.encoded())
             with connection.makefile("r", encoding="utf-8") as answers:
                 for line in answers:
                     message = answer(line)
-                    if isinstance(message, Answer):
+                    if not isinstance(message, Progress):
                         return message
                     if progress is not None:
                         progress(message.text)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from openglia import interrupts, paths
 from openglia.discovery.activity import alive
 from openglia.discovery.cost import require_price
-from openglia.discovery.experiment import Experiment, Outcome
+from openglia.discovery.experiment import Outcome
 from openglia.errors import OpenGliaError
 from openglia.files import exclusive_lock
 from openglia.presenting.score import Line, with_ratios
@@ -19,25 +19,19 @@ from openglia.problems.problem import Problem, Say
 from openglia.problems.registry import kind_of
 from openglia.runs import announcements, beginning, finish, tree
 from openglia.runs.ahead import AGENTS, load_ahead
-from openglia.runs.evaluator import Evaluator
+from openglia.runs.discovering import Discover, Discovering
 from openglia.runs.folder import RunFolder
 from openglia.runs.options import Options
 from openglia.runs.record import Record
 from openglia.runs.results import UNFINISHED, Contestant, Ended, Results, load, save
-from openglia.runs.spending import Spending, add_usage, used
-from openglia.runs.standing import Standing
+from openglia.runs.spending import add_usage, used
 from openglia.sandbox import choosing as sandbox
-from openglia.sandbox.choosing import Sandbox
-from openglia.sandbox.layout import Layout
-from openglia.tables import markdown
 
 if TYPE_CHECKING:
     from openglia.discovery.preflight import Trial
 
 LOCK = paths.CACHE / "run.lock"
 LOCKED = "a run (it has the working copy to itself)"
-
-Discover = Callable[[Experiment], Awaitable[Outcome]]
 
 
 def conduct(
@@ -82,7 +76,9 @@ def conduct(
                 load_ahead(AGENTS)
             measure_start(folder, results, problem, say)
             record = Record(folder, shown, results.on_evaluation_cases)
-            outcome = _discover(folder, results, record, options, chosen, say, discover)
+            begin = discover or _agents()
+            discovering = Discovering(folder, results, record, options, chosen, say, begin)
+            outcome = discovering.run()
         except KeyboardInterrupt:
             outcome = _ended("interrupted", "interrupted")
         except OpenGliaError as error:
@@ -147,81 +143,10 @@ def measure_start(folder: RunFolder, results: Results, problem: Problem, say: Sa
         raise OpenGliaError(f"the baseline {shown.yardstick} failed: {why}; see openglia doctor")
 
 
-def _discover(
-    folder: RunFolder,
-    results: Results,
-    record: Record,
-    options: Options,
-    chosen: Sandbox,
-    say: Say,
-    discover: Discover | None,
-) -> Outcome:
-    problem, shown = options.problem, options.problem.presentation
-    begin_discovery = discover or _agents()
-    standing = Standing(folder, record)
-    evaluator = Evaluator(
-        record,
-        problem,
-        max_evaluations=options.limits.max_evaluations,
-        evaluated=standing.evaluated,
-    )
-    before = used(results, record)
-    spending = Spending(folder, results, before)
-    known = {name: line for name, line in results.on_evaluation_cases.items() if name != "final"}
-    try:
-        with standing, evaluator:
-            agent = options.agent
-            layout = Layout(
-                scratch=folder.scratch,
-                socket_dir=evaluator.folder,
-                workplace=problem.workplace,
-                root=paths.ROOT,
-                own=None if agent is None else agent.program(paths.ROOT),
-            )
-            handed_over = agent.variables if agent is not None else ()
-            variables = {
-                **{name: os.environ[name] for name in handed_over if name in os.environ},
-                "OPENGLIA_SCRATCH_DIR": str(folder.scratch),
-                "OPENGLIA_RUN_ID": folder.id,
-                "OPENGLIA_EVALUATOR": str(evaluator.socket_path),
-            }
-            experiment = Experiment(
-                run_dir=folder.path,
-                root=paths.ROOT,
-                problem=problem.statement(markdown(shown.table(known))),
-                case=shown.case,
-                model=options.model,
-                agent=agent,
-                supervised=options.supervised,
-                record=record,
-                sandbox=chosen,
-                layout=layout,
-                environment=chosen.environment(layout, variables),
-                limits=options.limits,
-                used=before,
-                spent=spending.save,
-                say=say,
-                offline=problem.offline,
-                seed=options.seed,
-                resume=options.resume is not None,
-            )
-            outcome = asyncio.run(_awaited(begin_discovery(experiment)))
-            spending.keep(outcome.usage, outcome.rounds)
-            return outcome
-    finally:
-        spending.keep_time()
-        for line in evaluator.trouble:
-            results.warn(line)
-
-
 def _agents() -> Discover:
     from openglia.discovery import loop  # late: it takes fast-agent along
 
     return loop.discover
-
-
-async def _awaited(outcome: Awaitable[Outcome]) -> Outcome:
-    return await outcome
 
 
 def _ended(status: Literal["failed", "interrupted"], reason: str) -> Outcome:

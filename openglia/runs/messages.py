@@ -19,6 +19,28 @@ class Asked(NamedTuple):
         return _line({**self.what, "source": self.source})
 
 
+class Wanted(NamedTuple):
+    """An agent asks for a candidate that was evaluated."""
+
+    number: int
+
+    def encoded(self) -> bytes:
+        """The line."""
+        return _line({"restore": self.number})
+
+
+class Candidate(NamedTuple):
+    """A candidate that was evaluated, as it was handed over."""
+
+    number: int
+    source: str
+    told: str  # what it scored, for people
+
+    def encoded(self) -> bytes:
+        """The line."""
+        return _line({"candidate": self.number, "source": self.source, "told": self.told})
+
+
 class Progress(NamedTuple):
     """The evaluator is at work."""
 
@@ -76,9 +98,11 @@ class Answer(NamedTuple):
         return _line(message)
 
 
-def answer(line: str) -> Progress | Answer:
+def answer(line: str) -> Progress | Answer | Candidate:
     """Read what the evaluator sent."""
     message = json.loads(line)
+    if "candidate" in message:
+        return Candidate(message["candidate"], message["source"], message["told"])
     if "result" in message:
         result, told = message["result"], message.get("score")
         score = None if told is None else Score(**{**told, "line": result})

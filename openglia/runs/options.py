@@ -9,6 +9,8 @@ from openglia.discovery.models import OFFLINE, Choice
 from openglia.errors import UsageError
 from openglia.problems.problem import Problem
 
+STAGNATION = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -21,6 +23,11 @@ class Options:
     sandbox: str
     agent: AgentCommand | None = None  # works in place of fast-agent's Researcher
     supervisor: bool = True  # is wanted
+    contexts: int = 1  # that work side by side
+    generations: int = 1  # of each, one after the other
+    stagnation: int = STAGNATION  # evaluations in a row without gain that end a generation
+    share_digest: bool = False  # each generation gets the digests of all contexts
+    review_every: int | None = None  # evaluations after which the Supervisor reads within a turn
     resume: Path | None = None
     preflight: bool = True  # try the model before anything is measured; the offline one never
 
@@ -38,6 +45,11 @@ class Options:
                         f"{path} cannot be shown to the agent's command: it holds {file}, whose "
                         f"held-out part no agent may see"
                     )
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one context or generation."""
+        return self.contexts > 1 or self.generations > 1
 
     @property
     def offline(self) -> bool:

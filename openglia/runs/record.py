@@ -33,6 +33,8 @@ class Evaluated(BaseModel):
     full: bool  # on all evaluation cases, nothing narrowed
     request: dict[str, Any]  # what was asked for
     result: dict[str, Any]  # the problem's line
+    context: int | None = None  # who asked, where several work side by side
+    generation: int | None = None  # likewise, where one comes after the other
 
 
 class Record:
@@ -73,7 +75,23 @@ class Record:
         """When the last evaluation was carried out."""
         return max((record.elapsed_seconds for record in self.records), default=0.0)
 
-    def append(self, source: str, request: Mapping[str, Any], line: Line) -> Evaluated:
+    def used_by(self, context: int | None) -> int:
+        """Likewise, of one context; None: of all."""
+        return len(self.of(context))
+
+    def of(self, context: int | None) -> list[Evaluated]:
+        """The lines of one context; None: of all."""
+        return [one for one in self.records if context in (None, one.context)]
+
+    def append(
+        self,
+        source: str,
+        request: Mapping[str, Any],
+        line: Line,
+        *,
+        context: int | None = None,
+        generation: int | None = None,
+    ) -> Evaluated:
         """Keep the source, then the line that names it. A crash between the two costs nothing."""
         with self._lock:
             if not self._folder.path.is_dir():
@@ -88,9 +106,12 @@ class Record:
                 full=self._shown.score(line).full,
                 request=dict(request),
                 result=dict(line),
+                context=context,
+                generation=generation,
             )
             write_atomically(self._folder.candidates / name, source)
-            append_json_line(self._folder.evaluations, record.model_dump())
+            alone = {"context", "generation"} if context is None else None
+            append_json_line(self._folder.evaluations, record.model_dump(exclude=alone))
             self._records.append(record)
             return record
 
@@ -103,23 +124,23 @@ class Record:
         both = {shown.yardstick: yardstick, "": line}
         return with_ratios(both, shown.keys, shown.yardstick)[""]
 
-    def best(self) -> Evaluated | None:
+    def best(self, context: int | None = None) -> Evaluated | None:
         """The clean full evaluation with the best objective; the earliest of equals.
 
-        One whose source was deleted does not count.
+        One whose source was deleted does not count. ``context``: of one alone.
         """
         clean = [
             (self._shown.objective.cost(value), record)
-            for record in self.records
+            for record in self.of(context)
             if record.full
             and (value := self._shown.score(record.result).value) is not None
             and self._path(record).is_file()
         ]
         return min(clean, key=lambda pair: pair[0], default=(None, None))[1]
 
-    def counts(self) -> Counts:
-        """The ``evaluations`` of results.json."""
-        records = self.records
+    def counts(self, context: int | None = None) -> Counts:
+        """The ``evaluations`` of results.json; ``context``: of one alone."""
+        records = self.of(context)
         clean = sum(self.is_clean(record) for record in records)
         return Counts(
             total=len(records),
@@ -146,9 +167,9 @@ class Record:
                 found.append(path.name)
         return found
 
-    def summary_for_supervisor(self) -> str:
-        """What was measured, as Markdown."""
-        records, counts, best = self.records, self.counts(), self.best()
+    def summary_for_supervisor(self, context: int | None = None) -> str:
+        """What was measured, as Markdown; ``context``: by one alone."""
+        records, counts, best = self.of(context), self.counts(context), self.best(context)
         everything = f"on all evaluation {self._shown.case}s"
         lines = [
             f"- Evaluations: {counts.total} ({counts.clean} clean, {counts.failed} "
@@ -198,6 +219,23 @@ class Record:
             if match := re.match(r"(\d+)_", path.name):
                 used.append(int(match[1]))
         return max(used, default=0) + 1
+
+
+class Share:
+    """One context's part of the record."""
+
+    def __init__(self, record: Record, context: int) -> None:
+        self._record = record
+        self._context = context
+
+    @property
+    def evaluations_used(self) -> int:
+        """By the context, in all its generations."""
+        return self._record.used_by(self._context)
+
+    def summary_for_supervisor(self) -> str:
+        """What the context measured, as Markdown."""
+        return self._record.summary_for_supervisor(self._context)
 
 
 def _read(path: Path) -> list[Evaluated]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openglia.problems.problem import MAX_SOURCE_BYTES, Look, Problem, RefusedError
+from openglia.runs.messages import Wanted
 
 MAX_REQUEST_BYTES = 1024 * 1024  # one line
 
@@ -17,7 +18,7 @@ class Request:
     look: Look
 
 
-def read_request(line: bytes, problem: Problem) -> Request:
+def read_request(line: bytes, problem: Problem) -> Request | Wanted:
     """Read and check one request.
 
     Raises:
@@ -29,6 +30,11 @@ def read_request(line: bytes, problem: Problem) -> Request:
         raise RefusedError("the request is not one line of JSON") from None
     if not isinstance(asked, dict):
         raise RefusedError("a request is a JSON object with the key source")
+    if "restore" in asked:
+        number = asked["restore"]
+        if len(asked) != 1 or type(number) is not int:
+            raise RefusedError("restore names the number of an evaluation and nothing else")
+        return Wanted(number)
     source = _source(asked.pop("source", None), problem.presentation.noun)
     return Request(source, problem.look(asked))
 

@@ -82,6 +82,37 @@ class Ended(_Part):
     reason: str | None = None
 
 
+class StageResult(_Part):
+    """One generation of one context, of a run with several."""
+
+    context: int
+    generation: int
+    rounds: int = 0
+    usage: dict[str, Usage] = {}  # by agent
+    outcome: Ended | None = None  # None: it is under way, or its process was killed
+    account: str = ""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a run that is resumed takes it up again."""
+        return self.outcome is None or self.outcome.status in ("interrupted", "failed")
+
+    @property
+    def ends_chain(self) -> bool:
+        """Whether no generation follows."""
+        return self.goes_on
+
+
+class Leader(_Part):
+    """The best candidate of one context, so that it can be seen what choosing among them gains."""
+
+    context: int
+    number: int  # of its evaluation
+    chosen_from: int  # clean full evaluations of the context
+    evaluation: dict[str, Any]
+    held_out: dict[str, Any] | None = None
+
+
 class Integrity(_Part):
     """The harness's checks of itself."""
 
@@ -122,6 +153,13 @@ class Results(_Part):
     final: Final | None = None
     verification: Verification | None = None
     integrity: Integrity | None = None
+    contexts: int = 1
+    generations: int = 1
+    stagnation: int | None = None  # evaluations in a row without gain that end a generation
+    share_digest: bool = False
+    review_every: int | None = None
+    stages: list[StageResult] = []  # of runs with several contexts or generations
+    leaders: list[Leader] = []  # likewise
     evaluations: Counts = Counts()
     usage: dict[str, Usage] = {}  # by agent: tokens, and US$ of the calls whose price is known
     prices: str | None = None  # the table of prices with its version
@@ -154,6 +192,13 @@ class Results(_Part):
         """Add a warning, once."""
         if line not in self.warnings:
             self.warnings.append(line)
+
+    def stage(self, context: int, generation: int) -> StageResult | None:
+        """What is kept of a generation that has begun."""
+        found = (
+            one for one in self.stages if (one.context, one.generation) == (context, generation)
+        )
+        return next(found, None)
 
     @property
     def on_evaluation_cases(self) -> dict[str, dict[str, Any]]:

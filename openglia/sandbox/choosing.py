@@ -7,6 +7,7 @@ amount of output are limited by the shell that runs the command (``openglia.disc
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from openglia.errors import OpenGliaError, UsageError
@@ -49,11 +50,20 @@ class Sandbox(Protocol):
     def environment(self, layout: Layout, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """All variables of the command; nothing of the harness's own but ``extra`` is passed."""
 
+    def seen(self, layout: Layout, path: Path) -> Path:
+        """Where the command finds the view's own version of a path below ``layout.root``."""
+
 
 @dataclass(frozen=True)
 class _Base:
     why: str
     warning: str | None = None
+
+    def seen(self, layout: Layout, path: Path) -> Path:
+        """Where the command finds the view's own version of a path below ``layout.root``."""
+        if layout.view is None:
+            return path
+        return layout.view / path.relative_to(layout.root)
 
     def environment(self, layout: Layout, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """All variables of the command; nothing of the harness's own but ``extra`` is passed."""
@@ -86,6 +96,10 @@ class Fenced(_Base):
     def gaps(self) -> tuple[str, ...]:
         """What it does not deny."""
         return self.rung.gaps
+
+    def seen(self, layout: Layout, path: Path) -> Path:
+        """At the experiment's own path, where the fence can lay one file over another."""
+        return path if self.rung.overlays else super().seen(layout, path)
 
     def command(self, argv: list[str], layout: Layout) -> list[str]:
         """The command that runs ``argv`` in ``layout.root``, fenced and limited."""

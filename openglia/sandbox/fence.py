@@ -19,10 +19,11 @@ class Rung:
     problem: Callable[[], str | None]  # why it cannot be used here, in one line
     command: Callable[[View, list[str]], list[str]]  # that runs another one behind the fence
     gaps: tuple[str, ...] = ()  # what it does not deny
+    overlays: bool = False  # a file can appear at the path of another
 
 
 LADDER = (
-    Rung("bubblewrap", bubblewrap.problem, bubblewrap.command),
+    Rung("bubblewrap", bubblewrap.problem, bubblewrap.command, overlays=True),
     Rung("landlock", landlock.problem, landlock.command, landlock.GAPS),
 )
 

@@ -29,6 +29,7 @@ VISIBLE_SOURCES = (
     "tables.py",
     "commands/__init__.py",
     "commands/progress.py",
+    "commands/restore.py",
     "commands/score.py",
     "problems/__init__.py",
     "runs/__init__.py",
@@ -52,6 +53,7 @@ class Workplace:
 
     working_file: Path  # its folder can be written, the other files in it cannot
     readable: Sequence[Path] = ()  # files and folders, as they are
+    results: Path | None = None  # folder that each evaluation fills anew, to read
     replaced: Mapping[Path, str] = field(default_factory=dict)  # files with another text
     hidden: Sequence[Path] = ()  # folders shown empty
 
@@ -64,6 +66,8 @@ class Layout:
     socket_dir: Path  # private to this run: holds the evaluator's socket, and the replaced files
     workplace: Workplace
     root: Path = ROOT  # the experiment
+    view: Path | None = None  # instead of ``root`` for the working file and the results, if any
+    readable: Sequence[Path] = ()  # besides, as they are
     own: "Program | None" = None  # the user's, in the place of an agent of ours
 
     @property
@@ -155,7 +159,12 @@ def experiment_mounts(layout: Layout) -> Iterator[Mount]:
     for path in place.hidden:
         if (root / path).is_dir():
             yield Mount("tmpfs", root / path)
-    yield from _around(root / place.working_file)
+    view = layout.view or root
+    yield from _around(place.working_file, root, view)
+    if place.results is not None and view != root:
+        yield Mount("read-only", root / place.results, str(view / place.results))
+    for path in layout.readable:
+        yield _shown(path)
     yield Mount("writable", layout.scratch, str(layout.scratch))
     yield Mount("read-only", layout.socket_dir, str(layout.socket_dir))
     for path in layout.socket_dir.iterdir():
@@ -172,15 +181,16 @@ def _own(program: Program, root: Path) -> Iterator[Mount]:
         yield _shown(path)
 
 
-def _around(working_file: Path) -> Iterator[Mount]:
+def _around(name: Path, root: Path, view: Path) -> Iterator[Mount]:
     """The folder of the working file: writable, for editors that write and rename.
 
     Its other files stay as they are, and no compiled file can be planted beside them.
     """
+    working_file = root / name
     folder = working_file.parent
     if not folder.is_dir():
         return
-    yield Mount("writable", folder, str(folder))
+    yield Mount("writable", folder, str((view / name).parent))
     for path in sorted(folder.iterdir()):
         if path.name == "__pycache__":
             yield Mount("tmpfs", path)

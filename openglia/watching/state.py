@@ -22,6 +22,7 @@ class Doing:
     """What an agent does."""
 
     kind: str  # thinks, runs, waits
+    context: int | None  # where several work side by side
     agent: str
     what: str  # the command's first line, or why it waits
     since: datetime
@@ -35,7 +36,7 @@ class State:
     run: Run
     alive: bool  # whether a process works on it
     moment: datetime  # UTC
-    doing: Doing | None  # while the discovery goes on
+    doing: Sequence[Doing]  # while the discovery goes on, by context
     began: datetime | None  # the discovery, in the process that did so last
     before: float  # seconds of discovery in earlier processes
 
@@ -131,23 +132,27 @@ class Watcher:
 
 
 def _state(run: Run, activity: list[Any], alive: bool, moment: datetime) -> State:
-    began, before, doing = None, 0.0, None
+    began, before = None, 0.0
+    doing: dict[int | None, Doing] = {}
     for line in activity:
         kind, since = text(line, "doing"), _moment(text(line, "time"))
         if kind is None or since is None:
             continue
         if kind == "began":
             began, before = since, number(line, "seconds") or 0.0
-        doing = None
+        context = at(line, "context")
+        if kind in ("began", "ended"):
+            doing = {}
         if kind in ("thinks", "runs", "waits"):
-            doing = Doing(
+            doing[context] = Doing(
                 kind,
+                context,
                 text(line, "agent") or "agent",
                 text(line, "what") or "",
                 since,
                 number(line, "seconds"),
             )
-    return State(run, alive, moment, doing if alive else None, began, before)
+    return State(run, alive, moment, [*doing.values()] if alive else [], began, before)
 
 
 def _moment(value: str | None) -> datetime | None:

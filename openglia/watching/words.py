@@ -81,13 +81,15 @@ def now(state: State) -> str | None:
     """What an agent does; None where none does anything."""
     if state.phase != "discovery":
         return None
-    if state.doing is None:
+    if not state.doing:
         return "the agents start"
-    return _told(state, state.doing)
+    return "; ".join(_told(state, doing) for doing in state.doing)
 
 
 def _told(state: State, doing: Doing) -> str:
     agent = f"the {doing.agent.capitalize()}"
+    if doing.context is not None:
+        agent = f"{doing.context}: {agent}"
     since = clock(state.since(doing.since))
     if doing.kind == "runs":
         return plain(f"{agent} runs, for {since}: {doing.what}")

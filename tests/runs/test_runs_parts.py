@@ -7,18 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from openglia import paths
 from openglia.cli import main
 from openglia.errors import OpenGliaError
-from openglia.files import sha256
+from openglia.files import replace_contents, sha256
 from openglia.paths import STUB
 from openglia.problems.problem import RefusedError
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.presentation import PRESENTATION
 from openglia.problems.routing.problem import Routing
 from openglia.problems.routing.simulators import SIMULATORS
-from openglia.problems.routing.working_copy import publish_results
 from openglia.runs.client import score
+from openglia.runs.doors import Door
 from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import create
 from openglia.runs.record import Record
@@ -133,12 +132,12 @@ def test_a_link_in_the_place_of_the_results_is_not_followed(tmp_path):
     target.symlink_to(precious)
     output = tmp_path / "output"
     (output / "seed_0").mkdir(parents=True)
-    publish_results(output, target)
+    replace_contents(target, output)
     assert (precious / "file").read_text() == "kept"
     assert not target.is_symlink()
     assert [path.name for path in target.iterdir()] == ["seed_0"]
     (target / "link").symlink_to(precious)
-    publish_results(None, target)
+    replace_contents(target, None)
     assert list(target.iterdir()) == []
     assert (precious / "file").exists()
 
@@ -147,8 +146,8 @@ def test_a_link_in_the_place_of_the_results_is_not_followed(tmp_path):
 def served(tmp_path, monkeypatch):
     folder = create(tmp_path / "generated")
     record = Record(folder, PRESENTATION)
-    monkeypatch.setattr(paths, "SIMULATOR_RESULTS", tmp_path / "simulator_results")
-    with Evaluator(record, PROBLEM, max_evaluations=3) as evaluator:
+    doors = [Door(root=tmp_path)]
+    with Evaluator(record, PROBLEM, max_evaluations=3, doors=doors) as evaluator:
         monkeypatch.setenv("OPENGLIA_EVALUATOR", str(evaluator.socket_path))
         yield record, evaluator
 

@@ -94,7 +94,7 @@ class Toy(Problem):
     def workplace(self):
         return Workplace(working_file=Path("toy/point.json"), readable=[Path("toy")])
 
-    def measure(self, candidate, look, *, output=None, progress=None, cancelled=None):
+    def measure(self, candidate, look, *, output=None, jobs=None, progress=None, cancelled=None):
         source = source_of(Path(candidate))
         try:
             point = json.loads(source)

@@ -17,7 +17,7 @@ from openglia.paths import WORKING_SCHEDULER
 from openglia.problems.routing.evaluation.tables import evaluation_table
 from openglia.problems.routing.seeds import parse_seeds
 from openglia.quantities import at_least_one, seconds
-from openglia.runs.client import VARIABLE
+from openglia.runs.client import VARIABLE, WORKING_FILE
 from openglia.runs.messages import Answer
 
 
@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "schedulers",
         nargs="*",
         metavar="SCHEDULER",
-        default=[str(WORKING_SCHEDULER)],
+        default=[os.environ.get(WORKING_FILE, str(WORKING_SCHEDULER))],
         help="file with class AIGlobalScheduler, or builtin:random, builtin:round_robin, "
         "builtin:lor, builtin:llq; several one after the other (default: the working scheduler)",
     )

@@ -114,11 +114,11 @@ class Folder(Problem):
                 shown[PLACE / "problem" / name] = path.read_text(errors="replace")
         return Workplace(working_file=self._file, replaced=shown)
 
-    def prepare(self, source: bytes | None = None) -> None:
+    def prepare(self, source: bytes | None = None, root: Path = paths.ROOT) -> None:
         """A folder with the program and nothing else."""
         try:
-            shutil.rmtree(self.working_file.parent, ignore_errors=True)
-            super().prepare(source)
+            shutil.rmtree((root / self._file).parent, ignore_errors=True)
+            super().prepare(source, root)
         except OSError as error:
             raise OpenGliaError(f"{PLACE} cannot be prepared: {error}; make it writable") from None
 
@@ -138,11 +138,12 @@ class Folder(Problem):
         look: Look,
         *,
         output: Path | None = None,
+        jobs: int | None = None,
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
     ) -> Line:
         """Call the evaluator once for each repeat; the first that fails ends it."""
-        del output
+        del output, jobs
         source = source_of(Path(candidate))
         initial = read_handed_over(self.source.initial)
         if wrong := marks.changed_outside(initial, source.decode(errors="replace")):

@@ -83,17 +83,13 @@ class Routing(Problem):
         """The experiment without the held-out seeds."""
         return workplace()
 
-    def prepare(self, source: bytes | None = None) -> None:
+    def prepare(self, source: bytes | None = None, root: Path = paths.ROOT) -> None:
         """See ``working_copy.prepare``."""
-        working_copy.prepare(source)
+        working_copy.prepare(source, root)
 
     def look(self, asked: Mapping[str, Any]) -> Look:
         """See ``asking.read``."""
         return asking.read(asked, self.benchmark)
-
-    def publish(self, folder: Path) -> None:
-        """Into ``environment/vidur/simulator_results``."""
-        working_copy.publish_results(folder, paths.SIMULATOR_RESULTS)
 
     def measure(
         self,
@@ -101,6 +97,7 @@ class Routing(Problem):
         look: Look,
         *,
         output: Path | None = None,
+        jobs: int | None = None,
         progress: Progress | None = None,
         cancelled: threading.Event | None = None,
     ) -> Line:
@@ -111,6 +108,7 @@ class Routing(Problem):
             seeds=_seeds(look),
             simulator=self.simulator,
             output_dir=output,
+            jobs=jobs,
             stop_above=look.asked.get("stop_above"),
             request_metrics=look.asked.get("requests") is not False,
             progress=progress,

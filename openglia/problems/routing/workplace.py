@@ -47,6 +47,7 @@ def workplace(root: Path = paths.ROOT) -> Workplace:
             path.relative_to(root): redact(path.read_text("utf-8-sig", "replace"))
             for path in sorted(benchmarks.glob("*.y*ml"))
         },
+        results=paths.SIMULATOR_RESULTS.relative_to(paths.ROOT),
         hidden=[Path("environment/vidur/.git")],
         working_file=paths.WORKING_SCHEDULER.relative_to(paths.ROOT),
     )
