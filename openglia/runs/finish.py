@@ -17,7 +17,7 @@ from openglia.runs import judgement, provenance, solution, verification
 from openglia.runs.ahead import REPORT, load_ahead
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record
-from openglia.runs.results import Final, Results, Verification, now, save
+from openglia.runs.results import Final, Leader, Results, Verification, now, save
 
 EXIT_STATUS = {"completed": 0, "limit": 0, "failed": 1, "interrupted": 130}
 
@@ -107,6 +107,27 @@ def choose_final(
     )
     for line in shown.score(best.result).warnings:
         results.warn(f"the final {shown.noun}, {line}")
+    results.leaders = _leaders(record, shown) if results.contexts > 1 else []
+
+
+def _leaders(record: Record, shown: Presentation) -> list[Leader]:
+    """The best of each context."""
+    contexts = sorted({one.context for one in record.records if one.context is not None})
+    found = []
+    for context in contexts:
+        best = record.best(context)
+        if best is not None:
+            clean = sum(one.full and shown.score(one.result).ok for one in record.of(context))
+            found.append(
+                Leader(
+                    context=context,
+                    number=best.number,
+                    candidate=best.candidate,
+                    chosen_from=clean,
+                    evaluation=best.result,
+                )
+            )
+    return found
 
 
 def _verify(folder: RunFolder, results: Results, problem: Problem, say: Say) -> None:
@@ -114,7 +135,15 @@ def _verify(folder: RunFolder, results: Results, problem: Problem, say: Say) -> 
     shown = problem.presentation
     final = folder.path / shown.final_name
     if problem.held_out_cases:
-        held_out = verification.measure_held_out(problem, final, say)
+        others = {
+            f"context {leader.context}": folder.path / leader.candidate
+            for leader in results.leaders
+            if leader.number != results.final.number
+        }
+        held_out = verification.measure_held_out(problem, final, say, others)
+        for leader in results.leaders:
+            name = f"context {leader.context}"
+            leader.held_out = held_out.pop(name) if name in others else held_out["final"]
         for name, baseline in results.baselines.items():
             baseline.held_out = held_out.get(name)
         if results.stub is not None:

@@ -108,6 +108,7 @@ class Leader(_Part):
 
     context: int
     number: int  # of its evaluation
+    candidate: str  # its file in the run's folder
     chosen_from: int  # clean full evaluations of the context
     evaluation: dict[str, Any]
     held_out: dict[str, Any] | None = None

@@ -10,7 +10,7 @@ from openglia.presenting.presentation import Group, Presentation
 from openglia.presenting.spent import told
 from openglia.quantities import spelled
 from openglia.report.verdict import no_gain_words
-from openglia.runs import judgement
+from openglia.runs import judgement, together
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import Results, Verification
 from openglia.tables import markdown
@@ -42,6 +42,7 @@ def render(
             shown,
         ),
         _provenance(results, raw, shown),
+        together.section(folder, results, shown),
         *(["### Warnings", _bullets(results.warnings)] if results.warnings else []),
         *(["## Plots", "\n".join(plots).strip()] if plots else []),
         "## How to reproduce it",
@@ -201,4 +202,9 @@ def _agent_options(results: Results) -> list[str]:
         words += ["--agent-network"] if agent.network else []
         words += [word for name in agent.variables for word in ("--agent-env", name)]
         words += [word for path in agent.readable for word in ("--agent-read", path)]
-    return words if results.supervised else [*words, "--no-supervisor"]
+    words += [] if results.supervised else ["--no-supervisor"]
+    for name in ("contexts", "generations"):
+        words += [f"--{name}", str(value)] if (value := getattr(results, name)) > 1 else []
+    for name, value in (("stagnation", results.stagnation), ("review-every", results.review_every)):
+        words += [f"--{name}", str(value)] if value is not None else []
+    return [*words, "--share-digest"] if results.share_digest else words

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from openglia.errors import OpenGliaError
@@ -37,10 +38,13 @@ def measure(
     return with_ratios(found, shown.keys, shown.yardstick)
 
 
-def measure_held_out(problem: Problem, final: Path, say: Say) -> dict[str, dict[str, Any]]:
-    """Lines on the held-out cases, by name: the baselines, ``stub``, and ``final``."""
+def measure_held_out(
+    problem: Problem, final: Path, say: Say, others: Mapping[str, Path] = MappingProxyType({})
+) -> dict[str, dict[str, Any]]:
+    """Lines on the held-out cases, by name: the baselines, ``stub``, ``final``, and others."""
     say(f"verification: the baselines, the stub and the final on the held-out {_cases(problem)}")
-    return measure(problem, problem.held_out, {"stub": problem.start, "final": final}, say)
+    candidates = {"stub": problem.start, "final": final, **others}
+    return measure(problem, problem.held_out, candidates, say)
 
 
 def check_repeats(problem: Problem, final: Path, recorded: Line, say: Say) -> Repeated:

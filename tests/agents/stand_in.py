@@ -61,7 +61,9 @@ class StandIn:
 
     def __init__(self, researcher=(), supervisor=()):
         self.scripts = {
-            "researcher": list(researcher) or [say("An account.")],
+            "researcher": researcher
+            if callable(researcher)
+            else list(researcher) or [say("An account.")],
             "supervisor": list(supervisor) or [verdict()],
         }
         self.requests = []  # (agent, body) in order
@@ -107,6 +109,8 @@ class StandIn:
         agent = "supervisor" if "You supervise" in json.dumps(body) else "researcher"
         self.requests.append((agent, body))
         script = self.scripts[agent]
+        if callable(script):
+            return script(json.dumps(body))
         return script.pop(0) if len(script) > 1 else script[0]
 
     async def _openai(self, request):

@@ -1,7 +1,8 @@
 """Conducts a run whose discovery is a script: ``python scripted.py STEP ...``.
 
+A step such as 2:hang is for context 2 alone; WORDS holds further options, such as --contexts 2. PLAIN leaves the pictures out.
 Steps: spend=TOKENS, evaluate=CANDIDATE, partial=CASES, other-benchmark, scribble, hang, raise,
-failed, limit. The variable PROBLEM chooses toy (the default) or routing.
+failed, limit, digest. The variable PROBLEM chooses toy (the default) or routing.
 """
 
 import argparse
@@ -10,11 +11,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from openglia import paths
 from openglia.commands import run
+from openglia.discovery.digests import HEADINGS
 from openglia.discovery.experiment import Outcome, Usage
+from openglia.runs import finish
 from openglia.runs.conduct import conduct
+from openglia.runs.standing import Standing
 
 ROUTERS = {
     "good": "return [(r.id % self._num_replicas, r) for r in queue]",
@@ -41,11 +46,11 @@ def source(name: str) -> str:
 WORKING = paths.ROOT / "toy" / "point.json" if TOY else paths.WORKING_SCHEDULER
 
 
-async def command(experiment, *words):
+async def command(experiment, *words, working=WORKING):
     """What the agent's shell does: the problem's command with the run's variables."""
     argv = [str(paths.VIDUR / "run_all.sh")]
     if TOY:
-        argv = [".venv/bin/python", "-m", "openglia", "score", str(WORKING)]
+        argv = [".venv/bin/python", "-m", "openglia", "score", str(working)]
     process = await asyncio.create_subprocess_exec(
         *argv, "--json", *words,
         env={**experiment.environment, "PATH": os.environ["PATH"], "PYTHONPATH": str(paths.ROOT)},
@@ -58,13 +63,19 @@ async def command(experiment, *words):
 async def discover(experiment) -> Outcome:
     print(f"used {experiment.used}", flush=True)
     usage = {"researcher": Usage(calls=1, input_tokens=10, output_tokens=5)}
-    account = "I tried **things**."
+    account, digest = "I tried **things**.", None
+    if experiment.inherited is not None:
+        print(f"inherited {experiment.inherited}", flush=True)
     for step in sys.argv[1:]:
+        whose, _, step = step.rpartition(":")
+        if whose not in ("", str(experiment.context)):
+            continue
         verb, _, value = step.partition("=")
         print(f"step {step}", flush=True)
         if verb == "evaluate":
-            WORKING.write_text(source(value))
-            await command(experiment)
+            working = Path(experiment.environment["OPENGLIA_WORKING_FILE"])
+            working.write_text(source(value))
+            await command(experiment, working=working)
         elif verb == "partial":
             await command(experiment, "--cases" if TOY else "--seeds", value)
         elif verb == "spend":
@@ -75,12 +86,16 @@ async def discover(experiment) -> Outcome:
             await asyncio.sleep(600)
         elif verb == "scribble":
             WORKING.write_text("this is not Python")
+        elif verb == "digest":
+            digest = "\n\n".join(f"{heading}\n\n{experiment.context}" for heading in HEADINGS)
         elif verb == "raise":
             raise RuntimeError("planted bug")
         elif verb in ("failed", "limit"):
             return Outcome(status=verb, reason=f"planted {verb}", account=account, usage=usage)
     print(experiment.record.summary_for_supervisor(), flush=True)
-    return Outcome(status="completed", reason=None, account=account, usage=usage)
+    return Outcome(
+        status="completed", reason=None, account=account, usage=usage, rounds=1, digest=digest
+    )
 
 
 if __name__ == "__main__":
@@ -89,6 +104,7 @@ if __name__ == "__main__":
     run.configure(parser)
     words = ["--model", "offline", "--sandbox", "none"]
     words += ["--max-evaluations", os.environ.get("BUDGET", "20")]
+    words += os.environ.get("WORDS", "").split()
     if resume:
         words += ["--resume", resume]
     elif TOY:
@@ -96,4 +112,7 @@ if __name__ == "__main__":
     else:
         words += ["--benchmark", os.environ.get("BENCHMARK", "tiny")]
     options = run.options(parser.parse_args(words))
+    if os.environ.get("PLAIN"):  # without plots and pages, which take seconds
+        finish._plots, finish._report = (lambda *_: []), (lambda *_: None)
+        Standing._write = lambda _: None
     sys.exit(conduct(options, lambda line: print(line, flush=True), discover))
