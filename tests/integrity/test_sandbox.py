@@ -445,3 +445,30 @@ def test_a_runtime_that_reserves_much_memory_and_fills_little_works(layout):
 def test_what_holds_the_experiment_is_not_shown(layout):
     with pytest.raises(UsageError, match="holds this experiment"):
         program("x", (layout.root.parent,), layout.root, network=False)
+
+
+# Several contexts: each with a view of its own.
+
+
+def test_each_context_has_its_own_working_file_and_results_and_sees_no_others(layout, tmp_path):
+    views = [layout.root / "generated/run_1/contexts" / str(n) / "view" for n in (1, 2)]
+    results = layout.workplace.results
+    for number, view in enumerate(views, start=1):
+        for name, text in ((SCHEDULER, f"context = {number}\n"), (results / "of", f"{number}\n")):
+            (view / name).parent.mkdir(parents=True, exist_ok=True)
+            (view / name).write_text(text)
+    fence = sandbox.choose(layout.rung)
+    mine = replace(layout, view=views[0])
+    file = fence.seen(mine, layout.root / SCHEDULER)
+    assert (file == layout.root / SCHEDULER) == (layout.rung == "bubblewrap")
+    folder = fence.seen(mine, layout.root / results)
+    command = (
+        f"cat '{file}' '{folder}/of'; echo changed = 1 > '{file}'; cat '{file}'; "
+        f"echo 1 > '{folder}/of'; cat '{views[1]}/{SCHEDULER}'; ls '{views[1]}'"
+    )
+    done = inside(mine, command)
+    assert done.stdout == "context = 1\n1\nchanged = 1\n", done
+    assert (views[0] / SCHEDULER).read_text() == "changed = 1\n"
+    assert (views[0] / results / "of").read_text() == "1\n"
+    assert (layout.root / SCHEDULER).read_text() == "first = 1\n"
+    assert (views[1] / SCHEDULER).read_text() == "context = 2\n"

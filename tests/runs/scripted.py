@@ -1,6 +1,7 @@
 """Conducts a run whose discovery is a script: ``python scripted.py STEP ...``.
 
-A step such as 2:hang is for context 2 alone; WORDS holds further options, such as --contexts 2. PLAIN leaves the pictures out.
+A step such as 2:hang is for context 2 alone; WORDS holds further options, such as --contexts 2.
+PLAIN leaves the pictures out.
 Steps: spend=TOKENS, evaluate=CANDIDATE, partial=CASES, other-benchmark, scribble, hang, raise,
 failed, limit, digest. The variable PROBLEM chooses toy (the default) or routing.
 """

@@ -18,8 +18,8 @@ from openglia.runs.evaluator import Evaluator
 from openglia.runs.folder import create
 from openglia.runs.record import Record
 from openglia.runs.turns import Turns
-from tests.toy import toy
 from tests.runs.test_runs_whole import records_of, results_of, wait_for
+from tests.toy import toy
 
 
 @pytest.mark.parametrize("total", [0, 1, 7, 50, 200])
@@ -174,7 +174,7 @@ def test_two_contexts_of_two_generations(project):
     archive = (two / "archive" / "README.md").read_text()
     assert f"| {best[2]} | 1 |" in archive
     assert str(two / "generation_1" / "scratch") in archive
-    assert f"| {best[1]} |" not in archive  # the other context's
+    assert f"\n| {best[1]} |" not in archive  # the other context's
     # The second generation starts from the best of the first.
     good = json.loads((run / results["final"]["candidate"]).read_text())
     assert json.loads((two / "view" / "toy" / "point.json").read_text()) == good
