@@ -34,9 +34,12 @@ COMMANDS = {
     "compare": "routing: compare scheduler files, paired by seed",
     "benchmarks": "routing: list the benchmarks",
     "trace": "routing: describe a recorded trace and write a benchmark that replays it",
+    "selftest": "routing: plant a flaw in the measuring, and see the verdict expose it",
     "reproduce": "routing: measure the known routers and write RESULTS.md",
 }
-_ROUTING = {"setup", "evaluate", "baseline", "compare", "benchmarks", "trace", "reproduce"}
+_ROUTING = {
+    *("setup", "evaluate", "baseline", "compare", "benchmarks", "trace", "reproduce", "selftest"),
+}
 
 # Not bugs: the disk is full, a quota or a limit is reached, something is read-only.
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}

@@ -232,6 +232,15 @@ class Problem(ABC):
         """
         return None
 
+    def measure_isolated(self, _candidate: Path, _look: Look, _output: Path) -> Line | str | None:
+        """Score a candidate in a process that holds nothing of what it is measured on and with.
+
+        Returns:
+            The line, which for an honest candidate is that of ``measure``; why there is none here,
+            in one line; or None: the problem has no such measurement.
+        """
+        return None
+
     def confirm(self, _final: Path, _say: Say) -> dict[str, Any] | None:
         """Measure the final candidate by a second measurer, where there is one.
 

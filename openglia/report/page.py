@@ -225,8 +225,11 @@ def _checks(run: Run) -> list[Check]:
     ]
 
 
+_ELSEWHERE = ("worse", "isolation")  # as lines, and among the integrity checks
+
+
 def _verification(run: Run) -> Pairs:
-    found = {k: v for k, v in mapping(run.results, "verification").items() if k != "worse"}
+    found = {k: v for k, v in mapping(run.results, "verification").items() if k not in _ELSEWHERE}
     if "ratio_seeds" in found:  # every problem's cases are counted under this key
         found[f"ratio_{run.case}s"] = found.pop("ratio_seeds")
     return _pairs(found)

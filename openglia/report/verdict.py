@@ -54,6 +54,9 @@ def flags(run: Run) -> list[Flag]:
     if at(checked, "deterministic") is False:
         words = f"The final {run.noun} scored differently when repeated."
         found.append(Flag("warning", "not deterministic", words))
+    if at(checked, "isolation", "outcome") == "failed":
+        words = units.first_upper(text(checked, "isolation", "evidence") or "it is not the same")
+        found.append(Flag("bad", "not the same in isolation", f"{words}."))
     if at(run.results, "integrity", "ok") is False:
         words = "An integrity check failed: the figures cannot be trusted."
         found.append(Flag("bad", "integrity", words))

@@ -62,9 +62,11 @@ def complete(
             status, reason = "failed", f"the verification failed: {error}"
         interrupts.hold()
         results.timings["verification"] = round(time.monotonic() - begun, 3)
-    agreement = results.verification.agreement if results.verification else None
-    if agreement is not None and not agreement["agrees"]:
-        status, reason = "failed", agreement["disagreement"]
+    if (checked := results.verification) is not None:
+        if checked.agreement is not None and not checked.agreement["agrees"]:
+            status, reason = "failed", checked.agreement["disagreement"]
+        if checked.isolation is not None and checked.isolation.outcome == "failed":
+            status, reason = "failed", checked.isolation.evidence
     _check_integrity(results, record, problem, snapshot)
     results.status, results.reason, results.ended = status, reason, now()
     save(folder, results)
@@ -134,13 +136,14 @@ def _verify(folder: RunFolder, results: Results, problem: Problem, say: Say) -> 
     assert results.final is not None
     shown = problem.presentation
     final = folder.path / shown.final_name
+    isolated = None
     if problem.held_out_cases:
         others = {
             f"context {leader.context}": folder.path / leader.candidate
             for leader in results.leaders
             if leader.number != results.final.number
         }
-        held_out = verification.measure_held_out(problem, final, say, others)
+        held_out, isolated = verification.measure_held_out(problem, final, say, others)
         for leader in results.leaders:
             name = f"context {leader.context}"
             leader.held_out = held_out.pop(name) if name in others else held_out["final"]
@@ -160,6 +163,7 @@ def _verify(folder: RunFolder, results: Results, problem: Problem, say: Say) -> 
         )
     checked = judgement.judge(results.on_evaluation_cases, results.on_held_out_cases, shown)
     setattr(checked, shown.keys.cases, list(problem.held_out_cases))
+    checked.isolation = isolated
     results.verification = checked
     if not problem.noisy:
         repeated = verification.check_repeats(problem, final, results.final.evaluation, say)
@@ -190,6 +194,8 @@ def _check_integrity(
     results.integrity = provenance.integrity(
         problem, snapshot, results.harness_sha256, record.damaged()
     )
+    if results.verification is not None and results.verification.isolation is not None:
+        results.integrity.add(results.verification.isolation)
     for check in results.integrity.checks:
         if check.outcome == "failed":
             results.warn(f"integrity, {check.name}: {check.evidence}")

@@ -47,8 +47,9 @@ def repeat(folder: RunFolder, simulator: str, say: Say) -> int:
     candidates = {"stub": problem.start, "final": final}
     seen = verification.measure(problem, problem.everything, candidates, say)
     unseen: dict[str, dict[str, object]] = {}
+    isolated = None
     if problem.held_out_cases:
-        unseen = verification.measure_held_out(problem, final, say)
+        unseen, isolated = verification.measure_held_out(problem, final, say)
     _show(f"evaluation {shown.case}s", seen, shown, say)
     _show(f"held-out {shown.case}s", unseen, shown, say)
     judged = judgement.judge(seen, unseen, shown)
@@ -66,6 +67,10 @@ def repeat(folder: RunFolder, simulator: str, say: Say) -> int:
     ]
     for line in differing:
         say(line)
+    if isolated is not None:
+        say(f"isolation {isolated.outcome}: {isolated.evidence}")
+        if isolated.outcome == "failed":
+            return 1
     if not problem.comparable(recorded, seen["final"]):
         say("other simulator or execution times than the run's: equality is not expected")
         return 0

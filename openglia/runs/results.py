@@ -72,6 +72,7 @@ class Verification(_Part):
     worse: list[Worse] = []
     deterministic: bool | None = None
     repeat_reason: str | None = None  # why it is not
+    isolation: Check | None = None  # whether it is the same apart from what measures it
     agreement: dict[str, Any] | None = None  # with a second measurer; the problem's
 
 
@@ -119,6 +120,11 @@ class Integrity(_Part):
 
     ok: bool
     checks: list[Check]
+
+    def add(self, check: Check) -> None:
+        """One more."""
+        self.checks.append(check)
+        self.ok = self.ok and check.outcome != "failed"
 
 
 class Counts(_Part):

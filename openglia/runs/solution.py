@@ -8,6 +8,7 @@ from typing import Any
 from openglia import paths
 from openglia.presenting.presentation import Group, Presentation
 from openglia.presenting.spent import told
+from openglia.problems.problem import Check
 from openglia.quantities import spelled
 from openglia.report.verdict import no_gain_words
 from openglia.runs import judgement, together
@@ -71,6 +72,8 @@ def verdict(results: Results, shown: Presentation) -> str:
     if checked is not None and results.final is not None:
         if checked.deterministic is False:
             words.append(f"NOT DETERMINISTIC: {checked.repeat_reason}")
+        if checked.isolation is not None:
+            words.append(_isolated(checked.isolation))
         words.append(shown.confirmed(results.to_json())[0])
     if (integrity := results.integrity) is not None:
         failed = [check.name for check in integrity.checks if check.outcome == "failed"]
@@ -79,6 +82,15 @@ def verdict(results: Results, shown: Presentation) -> str:
             f"INTEGRITY: failed {', '.join(failed)}" if failed else f"integrity: {passed} checks ok"
         )
     return f"**Verification:** {'; '.join(word for word in words if word)}."
+
+
+def _isolated(check: Check) -> str:
+    match check.outcome:
+        case "passed":
+            return check.evidence
+        case "failed":
+            return f"NOT THE SAME IN ISOLATION: {check.evidence}"
+    return f"not measured in isolation: {check.evidence}"
 
 
 def worse_lines(results: Results) -> list[str]:

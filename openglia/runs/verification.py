@@ -13,7 +13,8 @@ from typing import Any
 
 from openglia.errors import OpenGliaError
 from openglia.presenting.score import Line, Score, with_ratios
-from openglia.problems.problem import Look, Problem, Say
+from openglia.problems.problem import Check, Look, Problem, Say
+from openglia.runs import isolation
 
 
 @dataclass(frozen=True)
@@ -25,26 +26,39 @@ class Repeated:
 
 
 def measure(
-    problem: Problem, look: Look, candidates: Mapping[str, Path], say: Say
+    problem: Problem,
+    look: Look,
+    candidates: Mapping[str, Path],
+    say: Say,
+    outputs: Mapping[str, Path] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Lines by name: the baselines, and the candidates by their files; each with its ratio."""
+    """Lines by name: the baselines, and the candidates by their files; each with its ratio.
+
+    What else is measured of a candidate is kept where ``outputs`` says.
+    """
     found: dict[str, Line] = {
         name: problem.measure_baseline(name, look) for name in problem.baselines
     }
     for name, path in candidates.items():
         say(f"verification: {name}")
-        found[name] = problem.measure(path, look)
+        found[name] = problem.measure(path, look, output=(outputs or {}).get(name))
     shown = problem.presentation
     return with_ratios(found, shown.keys, shown.yardstick)
 
 
 def measure_held_out(
     problem: Problem, final: Path, say: Say, others: Mapping[str, Path] = MappingProxyType({})
-) -> dict[str, dict[str, Any]]:
-    """Lines on the held-out cases, by name: the baselines, ``stub``, ``final``, and others."""
+) -> tuple[dict[str, dict[str, Any]], Check | None]:
+    """Lines on the held-out cases, by name: the baselines, ``stub``, ``final``, and others.
+
+    And whether ``final`` does the same in isolation, where the problem can tell.
+    """
     say(f"verification: the baselines, the stub and the final on the held-out {_cases(problem)}")
     candidates = {"stub": problem.start, "final": final, **others}
-    return measure(problem, problem.held_out, candidates, say)
+    with tempfile.TemporaryDirectory(prefix="openglia-") as temporary:
+        kept = Path(temporary) / "final"
+        lines = measure(problem, problem.held_out, candidates, say, {"final": kept})
+        return lines, isolation.check(problem, final, lines["final"], kept, say)
 
 
 def check_repeats(problem: Problem, final: Path, recorded: Line, say: Say) -> Repeated:

@@ -124,6 +124,9 @@ def test_a_whole_run_of_routing(project):
     expected = 1 - final["held_out"]["mean_response_time"] / llq["held_out"]["mean_response_time"]
     assert checked["gain_held_out"] == pytest.approx(expected, abs=1e-12)
     assert checked["deterministic"] is True
+    assert checked["isolation"]["outcome"] in ("passed", "skipped")  # where no fence works
+    assert checked["isolation"] in results["integrity"]["checks"]
+    assert checked["isolation"]["evidence"] in (run / "solution.md").read_text()
     assert final["held_out"]["seeds"] == [70, 71]
     solution = (run / "solution.md").read_text()
     assert "I tried **things**." in solution

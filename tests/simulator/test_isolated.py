@@ -27,7 +27,7 @@ from openglia.problems.routing.simulator.remote import RemoteRouter
 from openglia.problems.routing.simulator.routers import ROUTERS
 from openglia.problems.routing.simulator.timing import ExecutionTimes
 
-SMOKE = replace(load_benchmark("smoke"), duration=20.0)
+SMOKE = replace(load_benchmark("smoke"), duration=10.0)
 SCHEDULERS = {
     "sarathi": SMOKE.cluster.replica_scheduler,
     "vllm": replace(

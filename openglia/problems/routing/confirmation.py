@@ -1,18 +1,23 @@
 """Two simulations of the same seeds compared request by request: a repetition, or Vidur's."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openglia.errors import OpenGliaError
 from openglia.problems.problem import Say
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.evaluation.scoring import evaluate
 
+if TYPE_CHECKING:
+    from openglia.problems.routing.evaluation.requests import Requests
+
 VIDUR_SEEDS = 2  # held-out seeds repeated on Vidur: it takes about 40 s for one of the paper's
 
-# Compared request by request; the same names in both simulators' request_metrics.csv.
+# What both simulators' request_metrics.csv hold under the same names; of two runs of the engine
+# everything is compared.
 _COLUMNS = ("completed_at", "replica_id")
 
 
@@ -21,8 +26,12 @@ class Difference:
     """Two simulations of one seed."""
 
     requests: int
-    differing: int  # in replica or completion time
+    differing: int  # in anything that both folders tell
     largest: float  # of the completion times, in seconds
+    first: str = ""  # the first request that differs, and what it differs in
+
+    def __str__(self) -> str:
+        return f"{self.differing} of {self.requests} requests differ, the first is {self.first}"
 
 
 def difference(first: Path, second: Path, seed: int) -> Difference:
@@ -31,24 +40,40 @@ def difference(first: Path, second: Path, seed: int) -> Difference:
     Raises:
         OpenGliaError: they do not hold equally many requests.
     """
-    # Late: half a second for pandas, which only a verification needs.
-    import numpy as np
-    import pandas as pd
+    import numpy as np  # late: only a verification needs it
 
-    tables = [
-        pd.read_csv(folder / f"seed_{seed}" / "request_metrics.csv", float_precision="round_trip")
-        .set_index("Request Id")
-        .sort_index()
-        for folder in (first, second)
-    ]
-    times = [table["completed_at"].to_numpy() for table in tables]
+    one, other = _tables([folder / f"seed_{seed}" for folder in (first, second)])
+    times = [table["completed_at"] for table in (one, other)]
     if len(times[0]) != len(times[1]):
         raise OpenGliaError(f"seed {seed} has {len(times[0])} and then {len(times[1])} requests")
-    differing = np.zeros(len(times[0]), dtype=bool)
-    for column in _COLUMNS:
-        differing |= tables[0][column].to_numpy() != tables[1][column].to_numpy()
+    unequal = {column: one[column] != other[column] for column in one}
+    differing = np.logical_or.reduce(list(unequal.values()))
     largest = float(np.abs(times[0] - times[1]).max(initial=0.0))
-    return Difference(len(differing), int(differing.sum()), largest)
+    words = ""
+    if differing.any():
+        index = int(differing.argmax())
+        name = next(column for column in reversed(list(one)) if unequal[column][index])
+        values = [table[name][index].item() for table in (one, other)]
+        words = f"{one['Request Id'][index]}: {name} {values[0]!r} and then {values[1]!r}"
+    return Difference(len(differing), int(differing.sum()), largest, words)
+
+
+def _tables(folders: Sequence[Path]) -> "list[Requests]":
+    """By request id: of the engine's own files if each has one, else of what is in both CSV."""
+    from openglia.problems.routing.evaluation.requests import read_binary  # late, likewise
+
+    binaries = [folder / "requests.bin" for folder in folders]
+    if all(path.exists() for path in binaries):
+        return [read_binary(path) for path in binaries]
+    import pandas as pd  # late: half a second
+
+    tables = [
+        pd.read_csv(folder / "request_metrics.csv", float_precision="round_trip")
+        .sort_values("Request Id")
+        .filter(["Request Id", *_COLUMNS])
+        for folder in folders
+    ]
+    return [{str(name): table[name].to_numpy() for name in table} for table in tables]
 
 
 def compare_with_vidur(benchmark: Benchmark, final: Path, say: Say) -> dict[str, Any]:

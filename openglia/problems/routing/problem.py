@@ -9,15 +9,18 @@ from typing import Any
 
 from openglia import paths
 from openglia.files import read_handed_over
+from openglia.measuring import worker_fence
 from openglia.presenting.score import Case, Line
 from openglia.problems.problem import Check, Look, Problem, Progress, Say
 from openglia.problems.routing import asking, confirmation, scored_on, working_copy
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.evaluation.baselines import measure_baseline
-from openglia.problems.routing.evaluation.measuring import Evaluation
+from openglia.problems.routing.evaluation.measuring import Evaluation, measure
 from openglia.problems.routing.evaluation.scoring import evaluate
 from openglia.problems.routing.evaluation.tables import evaluation_table
 from openglia.problems.routing.family.task import TASK
+from openglia.problems.routing.hardware import tables
+from openglia.problems.routing.hardware.roofline import profile_hash
 from openglia.problems.routing.presentation import PRESENTATION
 from openglia.problems.routing.simulators import Simulator
 from openglia.problems.routing.vidur import integrity
@@ -48,6 +51,7 @@ class Routing(Problem):
         "problem.md",
     )
     offline = TASK
+    rules = True  # the static rules are in force: always, but where a flaw is planted
 
     def __init__(
         self, benchmark: Benchmark, simulator: Simulator, file: Path | None = None
@@ -111,6 +115,7 @@ class Routing(Problem):
             jobs=jobs,
             stop_above=look.asked.get("stop_above"),
             request_metrics=look.asked.get("requests") is not False,
+            rules=self.rules,
             progress=progress,
             cancelled=cancelled,
         )
@@ -187,7 +192,27 @@ class Routing(Problem):
     def difference(self, first: Path, second: Path, case: Case) -> str | None:
         """Request by request."""
         found = confirmation.difference(first, second, int(case))
-        return f"{found.differing} requests differ" if found.differing else None
+        return str(found) if found.differing else None
+
+    def measure_isolated(self, candidate: Path, look: Look, output: Path) -> Line | str | None:
+        """On the embedded engine, where it measures or is equal to what does."""
+        if (problem := worker_fence.problem()) is not None:
+            return f"no process can be kept from another here: {problem}"
+        if self.simulator.name != "embedded" and not _is_exact(self.benchmark):
+            return (
+                f"{self.simulator.name} scored, which cannot do without the router beside it, and "
+                f"the embedded simulator has other execution times (./setup.sh makes the tables)"
+            )
+        evaluation = measure(
+            str(candidate),
+            self.benchmark,
+            seeds=_seeds(look),
+            simulator="embedded",
+            output_dir=output,
+            isolated=True,
+            rules=self.rules,
+        )
+        return self._line(evaluation, look)
 
     def confirm(self, final: Path, say: Say) -> dict[str, Any] | None:
         """A few seeds on Vidur, where it is installed and did not score the run itself."""
@@ -211,6 +236,11 @@ class Routing(Problem):
             by_seed = evaluation.statistics.by_seed
             line[PRESENTATION.keys.figures] = {name: list(v) for name, v in by_seed.items()}
         return line
+
+
+def _is_exact(benchmark: Benchmark) -> bool:
+    """Whether the embedded simulator has Vidur's own execution times."""
+    return tables.path(profile_hash(benchmark.cluster)).exists()
 
 
 def _seeds(look: Look) -> tuple[int, ...]:

@@ -97,6 +97,7 @@ def measure(
     resolution: float | None = None,
     stop_above: float | None = None,
     isolated: bool = False,
+    rules: bool = True,
     cancelled: threading.Event | None = None,
 ) -> Evaluation:
     """Simulate a scheduler and make the figures, without a comparison to LLQ.
@@ -115,6 +116,7 @@ def measure(
         stop_above: seconds; see ``giving_up``.
         isolated: the router runs in a process that holds neither trace nor results
             (``simulator.wire``); on the embedded simulator alone.
+        rules: whether the static rules are in force; off for what is planted to test the rest.
         cancelled: once set, the workers are killed and CancelledError is raised.
 
     Raises:
@@ -135,9 +137,9 @@ def measure(
         full=benchmark.is_full_length and set(chosen) == set(benchmark.seeds),
         wall_seconds=0.0,
     )
-    if source is not None and (failure := broken_rule(source, Path(scheduler).name)):
-        return _ended(head, begun, failure=failure)
-    if source is not None:
+    if source is not None and rules:
+        if failure := broken_rule(source, Path(scheduler).name):
+            return _ended(head, begun, failure=failure)
         head = replace(head, warnings=_warnings(source))
     with ExitStack() as stack:
         folder = output_dir

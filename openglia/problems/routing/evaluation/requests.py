@@ -57,7 +57,7 @@ def read_requests(metrics: Path, trace: Path) -> Requests:
         InvalidResultError: the file does not hold every request of the trace, completed.
     """
     try:
-        found = _read_binary(metrics) if metrics.suffix == ".bin" else _read_csv(metrics)
+        found = read_binary(metrics) if metrics.suffix == ".bin" else _read_csv(metrics)
     except (OSError, ValueError) as error:
         raise InvalidResultError(f"{metrics.name} cannot be read: {error}") from None
     if absent := [column for column in _COLUMNS if column not in found]:
@@ -86,7 +86,8 @@ def read_requests(metrics: Path, trace: Path) -> Requests:
     return requests
 
 
-def _read_binary(path: Path) -> Requests:
+def read_binary(path: Path) -> Requests:
+    """The engine's own file, by request id, to the bit."""
     columns = np.fromfile(path).reshape(len(REQUEST_COLUMNS), -1)
     named = zip(REQUEST_COLUMNS.items(), columns, strict=True)
     return {name: column.view(kind) for (name, kind), column in named}

@@ -25,6 +25,7 @@ def evaluate(
     jobs: int | None = None,
     progress: Progress | None = None,
     stop_above: float | None = None,
+    rules: bool = True,
     cancelled: threading.Event | None = None,
 ) -> Evaluation:
     """``measure`` with the ratio to LLQ on the same seeds, simulator and execution times."""
@@ -38,6 +39,7 @@ def evaluate(
         jobs=jobs,
         progress=progress,
         stop_above=stop_above,
+        rules=rules,
         cancelled=cancelled,
     )
     if evaluation.statistics is None:

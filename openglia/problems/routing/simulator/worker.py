@@ -31,9 +31,7 @@ from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.loading import resolve, vidur_modules
 from openglia.problems.routing.simulator.log import Log
 from openglia.problems.routing.simulator.preparation import limit, load_numpy, seed_randomness
-from openglia.problems.routing.simulator.remote import RemoteRouter, introduce
 from openglia.problems.routing.simulator.timing import ExecutionTimes
-from openglia.problems.routing.simulator.wire import Link
 
 
 def main(job_file: str) -> int:
@@ -200,6 +198,10 @@ def _child(
 def _calls(job: Job, seed: int, num_requests: int, clock: Clock) -> Calls:
     """The router, here or in the process at the end of standard input."""
     if job.isolated:
+        # Late: few simulations need this.
+        from openglia.problems.routing.simulator.remote import RemoteRouter, introduce
+        from openglia.problems.routing.simulator.wire import Link
+
         link = Link(0)
         introduce(link, job.scheduler, job.cluster, job.limits, seed)
         return RemoteRouter(job.cluster, link, num_requests, job.limits, clock)
