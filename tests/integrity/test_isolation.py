@@ -13,6 +13,7 @@ import pytest
 from openglia import paths
 from openglia.commands.routing import selftest
 from openglia.measuring import worker_fence
+from openglia.problems.problem import Look
 from openglia.problems.routing import confirmation
 from openglia.problems.routing.evaluation.measuring import measure
 from openglia.problems.routing.hardware import tables
@@ -212,6 +213,23 @@ def test_without_a_fence_the_check_says_why_it_is_skipped(monkeypatch, tmp_path)
     check = isolation.check(problem, problem.start, line, tmp_path, print)
     assert check.outcome == "skipped"
     assert check.evidence == "no process can be kept from another here: no such thing here"
+
+
+def test_there_is_time_for_the_way_to_the_routers_process(tmp_path, benchmark):
+    limits = replace(benchmark.limits, router_call_mean_ms=0.03)
+    problem = Routing(replace(benchmark, duration=2.0, limits=limits), find("embedded"))
+    seen = []
+
+    def spy(*arguments, **named):
+        seen.append(arguments[1])
+        return measure(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("openglia.problems.routing.problem.measure", spy)
+        problem.measure_isolated(problem.start, Look((SEED,)), tmp_path / "apart")
+    assert seen[0].limits.router_call_mean_ms == pytest.approx(0.15)
+    assert seen[0].limits.simulation_seconds == 5 * limits.simulation_seconds
+    assert (seen[0].limits.router_call_seconds, seen[0].hash) == (10.0, problem.hash)
 
 
 def test_where_vidur_scored_the_embedded_simulator_must_be_its_equal(tmp_path, monkeypatch):
