@@ -46,9 +46,9 @@ class BenchRecord:
         )
 
 
-def run(bench, *, seed=1, task=TASK, **limits):
+def run(bench, *, seed=1, task=TASK, resume=False, **limits):
     run_dir = bench.root / "generated" / "run_1"
-    run_dir.mkdir(parents=True)
+    run_dir.mkdir(parents=True, exist_ok=resume)
     return asyncio.run(
         discover(
             Experiment(
@@ -66,6 +66,7 @@ def run(bench, *, seed=1, task=TASK, **limits):
                 },
                 limits=Limits(**limits),
                 seed=seed,
+                resume=resume,
             )
         )
     )
@@ -148,6 +149,55 @@ def test_a_seed_repeats_and_another_differs(make_bench):
     assert accounts[0] == accounts[1]
     assert accounts[0] != accounts[2]
     assert benches[0].evaluations == benches[1].evaluations
+
+
+@pytest.mark.parametrize("asked_and_not_answered", [False, True])
+@pytest.mark.parametrize("messages", [3, 11, 41])
+def test_a_run_that_goes_on_searches_on(make_bench, finished, messages, asked_and_not_answered):
+    """Whatever it was killed in: what comes is what would have come."""
+    whole, outcome = finished
+    bench = make_bench()
+    place = bench.root / "generated" / "run_1"
+    place.mkdir(parents=True)
+    (path,) = whole.root.rglob("researcher.json")
+    history = json.loads(path.read_text())
+    history["messages"] = history["messages"][: messages + asked_and_not_answered]
+    assert history["messages"][-1]["role"] == ("assistant" if asked_and_not_answered else "user")
+    (place / path.name).write_text(json.dumps(history))
+    results = [m["tool_results"] for m in history["messages"] if m.get("tool_results")]
+    done = json.dumps(results).count("a table for people")
+    kept = whole.evaluations[:done]
+    assert done < 50
+    (bench.folder / "evaluations.jsonl").write_text("".join(json.dumps(e) + "\n" for e in kept))
+    again = run(bench, resume=True, max_evaluations=50)
+    assert [e["source"] for e in bench.evaluations] == [e["source"] for e in whole.evaluations]
+    assert again.account == outcome.account
+
+
+def test_a_history_of_another_search_teaches_nothing(make_bench, finished):
+    whole, _ = finished
+    bench = make_bench()
+    place = bench.root / "generated" / "run_1"
+    place.mkdir(parents=True)
+    (path,) = whole.root.rglob("researcher.json")
+    history = json.loads(path.read_text())
+    (place / path.name).write_text(json.dumps({"messages": history["messages"][:11]}))
+    outcome = run(bench, seed=2, resume=True, max_evaluations=50)
+    assert bench.evaluations[0]["source"] == "# the starting point\n"
+    assert len(bench.evaluations) == 50
+    assert "49 evaluations" in outcome.account
+
+
+def test_a_run_that_had_used_its_evaluations_goes_on_with_more(make_bench):
+    bench = make_bench()
+    run(bench, max_evaluations=12)
+    first = bench.evaluations
+    outcome = run(bench, resume=True, max_evaluations=20)
+    assert len(bench.evaluations) == 20
+    assert bench.evaluations[:12] == first
+    asked = [(e["source"], e.get("seeds") == [0]) for e in bench.evaluations]
+    assert len(set(asked)) == len(asked)  # nothing was measured twice
+    assert "19 evaluations" in outcome.account
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 7, 12])

@@ -3,6 +3,7 @@
 An agent with a shell tool is the Researcher, one without is the Supervisor.
 """
 
+from functools import partial
 from typing import Any
 
 from fast_agent.llm.internal.passthrough import PassthroughLLM
@@ -27,8 +28,11 @@ class OfflineModel(PassthroughLLM):
 
     def __init__(self, seed: int, task: OfflineTask, **options: Any) -> None:
         super().__init__(**options)
-        self._researcher = Researcher(seed, task)
+        self._begin = partial(Researcher, seed, task)
+        self._researcher = self._begin()
+        self._told = ""  # by the loop, last
         self._conversation: Conversation | None = None
+        self._step: Step | None = None  # that the shell has not answered yet
         self._calls = 0
 
     async def _apply_prompt_provider_specific(
@@ -45,16 +49,42 @@ class OfflineModel(PassthroughLLM):
         shell = _shell(tools or [])
         if shell is None:
             return Prompt.assistant(review(message.all_text()), stop_reason=LlmStopReason.END_TURN)
+        if self._calls == 0:
+            self._repeat(multipart_messages[:-1])
+        answer = self._answer(message)
+        if isinstance(answer, str):
+            return Prompt.assistant(answer, stop_reason=LlmStopReason.END_TURN)
+        return self._call(shell, answer)
+
+    def _repeat(self, messages: list[PromptMessageExtended]) -> None:
+        """Learn from the history of a run that goes on, as far as it is of this very search."""
+        for message in messages:
+            if message.role == "user":
+                self._answer(message)
+            elif commands := [
+                call.params.arguments for call in (message.tool_calls or {}).values()
+            ]:
+                command = str((commands[0] or {}).get("command"))
+                if self._step is None or self._step.first not in command:
+                    # By another model, seed or version of the search: it begins afresh.
+                    self._researcher, self._conversation = self._begin(), None
+                    return
+
+    def _answer(self, message: PromptMessageExtended) -> Step | str:
+        """The next command, or the account."""
+        self._told = message.all_text() or self._told
         try:
-            if message.tool_results and self._conversation is not None:
-                step = self._conversation.send(_output(message))
-            else:
-                self._conversation = self._researcher.turn(message.all_text())
-                step = next(self._conversation)
+            if self._conversation is None:
+                self._conversation = self._researcher.turn(self._told)
+                self._step = next(self._conversation)
+            elif not message.all_text():
+                self._step = self._conversation.send(_output(message))
+            # Else the loop says that an interrupted run goes on: what was under way begins again.
         except StopIteration as end:
-            self._conversation = None
-            return Prompt.assistant(end.value, stop_reason=LlmStopReason.END_TURN)
-        return self._call(shell, step)
+            self._conversation = self._step = None
+            return str(end.value)
+        assert self._step is not None
+        return self._step
 
     def _call(self, tool: str, step: Step) -> PromptMessageExtended:
         self._calls += 1

@@ -38,6 +38,7 @@ class Step:
 
     remark: str
     command: str
+    first: str = ""  # the source of the first candidate that it measures
 
 
 Conversation = Generator[Step, str, str]
@@ -79,6 +80,10 @@ class Researcher:
             )
         else:
             self.notebook.rounds += 1
+            if (goes_on := evaluations_of_all(message)) is not None:
+                left, limit = goes_on
+                self._planned = planned(limit) - (self.notebook.start is not None)
+                self._over = None
             more = self._planned - self.search.budget
             self.search.extend(max(0, more if left is None else min(more, left)))
         yield from self._experiment(self.search)
@@ -112,7 +117,9 @@ class Researcher:
             if self._time_is_up():
                 self._over = "the time for evaluations is used up"
                 return
-            for trial, measured in zip(trials, (yield from self._measure(trials)), strict=True):
+            # Those without a line, where a command was cut short, are asked for again.
+            measurements = yield from self._measure(trials)
+            for trial, measured in zip(trials, measurements, strict=False):
                 if measured.get("rule") == "refused":
                     self._over = str(measured.get("reason"))
                     return
@@ -123,7 +130,7 @@ class Researcher:
                     self._over = f"{TROUBLE} evaluations in a row gave no result"
 
     def _measure(self, trials: Sequence[Trial]) -> Generator[Step, str, list[Line]]:
-        """The line of each trial; all are at the same fidelity."""
+        """The lines of the first trials, of one at least; all are at the same fidelity."""
         cases = None if trials[0].full else self._screening
         sources = [self.task.space.render(trial.point) for trial in trials]
         begun = self.clock()
@@ -132,14 +139,15 @@ class Researcher:
         else:
             command = shelltalk.evaluate_several(self.task, sources, cases, self._bound(trials[0]))
         # The first line of a command is what watchers are shown.
-        output = yield Step(self._remark(trials), f"# {self._title(trials)}\n{command}")
+        command = f"# {self._title(trials)}\n{command}"
+        output = yield Step(self._remark(trials), command, sources[0])
         short = self.clock() - begun < SHORT * len(trials)
         small = max(map(len, sources)) < SMALL
         self._most = SIDE_BY_SIDE if self.task.several and short and small else 1
-        nothing = {"status": "failed", "rule": "no result"}
-        nothing["reason"] = "the command printed no result"
+        reason = "the command printed no result"
+        nothing: Line = {"status": "failed", "rule": "no result", "reason": reason}
         lines: list[Line] = [*shelltalk.results(output)[-len(trials) :]]
-        return lines + [nothing] * (len(trials) - len(lines))
+        return lines or [nothing]
 
     def _bound(self, trial: Trial) -> float | None:
         """What an ablation is given up above."""
@@ -184,6 +192,15 @@ def evaluations_left(message: str) -> int | None:
     """The evaluations that the loop's message grants; None if it names no number."""
     found = re.findall(r"[Ee]valuations that are left: (\d+)", message)
     return int(found[-1]) if found else None
+
+
+def evaluations_of_all(message: str) -> tuple[int, int] | None:
+    """Those left and the limit, where the loop's message is that an interrupted run goes on."""
+    found = re.search(r"whole run: evaluations ([\d,]+) of ([\d,]+)", message)
+    if found is None:
+        return None
+    left, limit = (int(number.replace(",", "")) for number in found.groups())
+    return left, limit
 
 
 def planned(left: int | None) -> int:

@@ -70,18 +70,18 @@ class Search:
         self._trials = self._exactly(self.budget, self._plan(self.budget))
 
     def ask(self, most: int = 1) -> list[Trial]:
-        """The next trials, none when the budget is used up. All are to be told, in order,
-        before the next.
+        """The next trials, none when the budget is used up. They are to be told in order; what
+        was not told is asked for again.
 
         There are ``most``, or fewer where those to come depend on what these give. The trials are
         the same ones, in the same order, whatever is asked for at once.
         """
-        for trial in self._trials:
+        for trial in self._trials if not self._asked else ():
             if trial is not None:
                 self._asked.append(trial)
             if self._asked and (trial is None or len(self._asked) == most):
                 break
-        return list(self._asked)
+        return self._asked[:most]
 
     def tell(self, trial: Trial, score: float | None) -> None:
         """Take note of what a trial gave."""
