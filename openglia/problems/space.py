@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from openglia.presenting.presentation import Presentation
 from openglia.presenting.score import Line
@@ -45,6 +45,29 @@ class Space(Protocol):
 
     def explain(self, point: Any) -> str:
         """The candidate's idea and its policy, as sections in Markdown."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number may be."""
+
+    low: float
+    high: float
+    whole: bool = False
+    log: bool = False  # whether its order of magnitude counts
+
+
+@runtime_checkable
+class Numbers(Space, Protocol):
+    """A space whose points are tuples of numbers."""
+
+    @property
+    def start(self) -> tuple[float, ...]:
+        """The point of the starting candidate."""
+
+    @property
+    def ranges(self) -> Sequence[Range]:
+        """Of each number, around the start's."""
 
 
 @dataclass(frozen=True)

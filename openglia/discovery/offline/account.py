@@ -201,14 +201,19 @@ class _Account:
         lucky = "down" if self.task.presentation.objective.lower_is_better else "up"
         full = sum(trial.full and "stopped" not in line for trial, line in pages)
         distinct = len({trial.point for trial, _ in pages})
+        few = any(not trial.full for trial, _ in pages)
+        measured = (
+            f"were screened on few {case}s; the best went on to all of them, and only these decide"
+            if few
+            else f"were measured on all evaluation {case}s"
+        )
         ended = f" The search ended early: {self.over}." if self.over else ""
         return (
             "## How it was found, and what remains uncertain\n\n"
             f"By search, without a language model: {distinct} candidates of a parametric family in "
             f"{len(pages)} evaluations, {full} of them on all evaluation {case}s, in "
-            f"{self.notebook.rounds} round(s), with seed {self.search.seed}. Random draws and "
-            f"local moves were screened on few {case}s; the best went on to all of them, and only "
-            f"these decide.{ended}\n\n"
+            f"{self.notebook.rounds} round(s), with seed {self.search.seed}. {self.search.method} "
+            f"{measured}.{ended}\n\n"
             f"The best of many is a little lucky: its figure is biased {lucky}wards on the {case}s "
             f"it was chosen with, so the held-out {case}s are what to believe. The search knows "
             "only its "

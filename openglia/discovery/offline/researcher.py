@@ -14,9 +14,10 @@ from openglia.discovery.experiment import Limits
 from openglia.discovery.offline import shelltalk
 from openglia.discovery.offline.account import Notebook, account
 from openglia.discovery.offline.search import Search, Trial
+from openglia.discovery.offline.tuning import Tuning
 from openglia.presenting import units
 from openglia.presenting.score import Case, Line
-from openglia.problems.space import OfflineTask, described
+from openglia.problems.space import Numbers, OfflineTask, Space, described
 
 # Evaluations of a run that names no limit, or the loop's default: more would not pay off. Any other
 # limit is used up to the last.
@@ -75,7 +76,7 @@ class Researcher:
                 self._planned -= 1
             first = max(1, int(FIRST_ROUND * self._planned))
             screens = self._screening is None or not self._screens_all
-            self.search = Search(
+            self.search = begun(
                 self.task.space, self.seed, min(first, self._planned), screens=screens
             )
         else:
@@ -186,6 +187,13 @@ class Researcher:
         if self._time_limit is None:
             return False
         return self.clock() - self._began > TIME_SHARE * self._time_limit
+
+
+def begun(space: Space, seed: int, budget: int, *, screens: bool) -> Search:
+    """The search that suits a space."""
+    if isinstance(space, Numbers):
+        return Tuning(space, seed, budget, screens)
+    return Search(space, seed, budget, screens)
 
 
 def evaluations_left(message: str) -> int | None:

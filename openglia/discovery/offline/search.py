@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from openglia.problems.space import Space, described
 
@@ -63,6 +63,8 @@ class Search:
     budget: int  # evaluations that the search may ask for in all
     screens: bool = True  # whether few cases are cheaper than all
     measurements: list[Measurement] = field(default_factory=list)
+
+    method: ClassVar[str] = "Random draws and local moves"  # for the account
 
     def __post_init__(self) -> None:
         self._random = Random(self.seed)

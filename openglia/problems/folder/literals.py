@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from random import Random
 
 from openglia.problems.folder.marks import inside
-from openglia.problems.space import Settings
+from openglia.problems.space import Range, Settings
 
 Point = tuple[float, ...]
 _WIDTH = 3.0  # of the logarithm of a number, over the whole range
+_FACTOR = 10  # by which a number may become smaller and larger
+# What is beyond stands for something else, such as infinity, or keeps a division from failing.
+_SMALLEST, _LARGEST = 1e-9, 1e9
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,14 @@ class Literal:
     end: int
     value: float
     whole: bool
+
+    @property
+    def range(self) -> Range:
+        """What it may become; of 0 the order of magnitude is not known."""
+        if not self.value:
+            return Range(-_FACTOR, _FACTOR, self.whole)
+        low = self.value / _FACTOR
+        return Range(max(low, 1) if self.whole else low, self.value * _FACTOR, self.whole, log=True)
 
     def moved(self, value: float, random: Random, step: float) -> float:
         """Another value near one."""
@@ -50,16 +61,20 @@ class Literals:
         """As the program has them."""
         return tuple(number.value for number in self.numbers)
 
+    @property
+    def ranges(self) -> list[Range]:
+        """Of each number."""
+        return [number.range for number in self.numbers]
+
     def sample(self, random: Random) -> Point:
         """All numbers moved far."""
         return tuple(n.moved(n.value, random, 0.3) for n in self.numbers)
 
     def explore(self, number: int, random: Random) -> Point:
-        """One number after the other moved far, then all of them."""
-        if number >= len(self.numbers):
-            return self.sample(random)
-        return self._with(self.start, number, self.numbers[number].moved(
-            self.numbers[number].value, random, 0.3))  # fmt: skip
+        """One number after the other moved far."""
+        place = number % len(self.numbers)
+        chosen = self.numbers[place]
+        return self._with(self.start, place, chosen.moved(chosen.value, random, 0.3))
 
     def neighbour(self, point: Point, random: Random, step: float) -> Point:
         """One or two numbers moved."""
@@ -129,7 +144,7 @@ def literals(source: str) -> Literals | None:
         value, row = node.value, node.lineno - 1
         if isinstance(value, bool) or not isinstance(value, int | float) or not free[row]:
             continue
-        if math.isfinite(value):
+        if not value or _SMALLEST <= value <= _LARGEST:
             ends = [
                 starts[row] + len(lines[row].encode()[:offset].decode())
                 for offset in (node.col_offset, node.end_col_offset or 0)
