@@ -103,6 +103,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="go on with a run: its record, histories and what is left of its limits",
     )
     parser.add_argument(
+        "--no-cache", action="store_true", help="measure anew also what was measured before"
+    )
+    parser.add_argument(
         "--no-preflight", action="store_true", help="do not try the model once before the run"
     )
     parser.add_argument(
@@ -151,6 +154,7 @@ def options(arguments: argparse.Namespace) -> "Options":
         stagnation=arguments.stagnation or STAGNATION,
         share_digest=arguments.share_digest,
         review_every=arguments.review_every,
+        cache=not arguments.no_cache,
         preflight=not arguments.no_preflight,
     )
     if agent is None or settled.supervised or "max_refinements" in named:
@@ -237,6 +241,7 @@ def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
         share_digest=before.share_digest,
         review_every=arguments.review_every or before.review_every,
         resume=arguments.resume,
+        cache=not arguments.no_cache,
         preflight=not arguments.no_preflight,
     )
 

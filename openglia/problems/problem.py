@@ -150,6 +150,13 @@ class Problem(ABC):
     def measure_baseline(self, name: str, look: Look) -> Line:
         """Likewise a baseline."""
 
+    def fingerprint(self) -> str | None:
+        """What else than ``hash``, the harness and its packages decides a score on this machine.
+
+        None: that cannot be told, and no score is ever taken from an earlier measurement.
+        """
+        return ""
+
     def failed(self, rule: str, reason: str, look: Look, source: str | bytes | None = None) -> Line:
         """The line of a candidate that was not measured."""
         keys = self.presentation.keys

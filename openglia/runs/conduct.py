@@ -19,6 +19,7 @@ from openglia.problems.problem import Problem, Say
 from openglia.problems.registry import kind_of
 from openglia.runs import announcements, beginning, finish, tree
 from openglia.runs.ahead import AGENTS, load_ahead
+from openglia.runs.cache import Cache
 from openglia.runs.discovering import Discover, Discovering
 from openglia.runs.folder import RunFolder
 from openglia.runs.options import Options
@@ -74,10 +75,16 @@ def conduct(
             interrupts.release()
             if discover is None:
                 load_ahead(AGENTS)
-            measure_start(folder, results, problem, say)
+            cache = Cache(
+                problem,
+                results.harness_sha256,
+                results.versions,
+                used=options.cache and chosen.name != "none",
+            )
+            measure_start(folder, results, problem, say, cache)
             record = Record(folder, shown, results.on_evaluation_cases)
             begin = discover or _agents()
-            discovering = Discovering(folder, results, record, options, chosen, say, begin)
+            discovering = Discovering(folder, results, record, options, chosen, say, begin, cache)
             outcome = discovering.run()
         except KeyboardInterrupt:
             outcome = _ended("interrupted", "interrupted")
@@ -114,7 +121,9 @@ def _preflight(options: Options, say: Say) -> "Trial | None":
     return trial
 
 
-def measure_start(folder: RunFolder, results: Results, problem: Problem, say: Say) -> None:
+def measure_start(
+    folder: RunFolder, results: Results, problem: Problem, say: Say, cache: Cache | None = None
+) -> None:
     """Measure the baselines and the stub on the evaluation cases, unless a resumed run has them.
 
     Raises:
@@ -126,9 +135,12 @@ def measure_start(folder: RunFolder, results: Results, problem: Problem, say: Sa
     shown, everything = problem.presentation, problem.everything
     named = f"the baselines ({', '.join(problem.baselines)}) and " if problem.baselines else ""
     say(f"measuring {named}the stub")
-    measured: dict[str, Line] = {
-        name: problem.measure_baseline(name, everything) for name in problem.baselines
-    }
+    measured: dict[str, Line] = {}
+    for name in problem.baselines:
+        known = cache.get(f"baseline {name}", everything) if cache is not None else None
+        measured[name] = known or problem.measure_baseline(name, everything)
+        if cache is not None:
+            cache.keep(f"baseline {name}", everything, measured[name])
     measured["stub"] = problem.measure(problem.start, everything)
     lines = with_ratios(measured, shown.keys, shown.yardstick)
     results.stub = Contestant(evaluation=lines["stub"])

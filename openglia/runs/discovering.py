@@ -13,6 +13,7 @@ from openglia.discovery.redaction import redactor
 from openglia.errors import OpenGliaError
 from openglia.problems.problem import Say
 from openglia.runs import handing_over
+from openglia.runs.cache import Cache
 from openglia.runs.client import VARIABLE, WORKING_FILE
 from openglia.runs.contexts import Stage, is_stagnant
 from openglia.runs.doors import Door
@@ -42,10 +43,12 @@ class Discovering:
         sandbox: Sandbox,
         say: Say,
         discover: Discover,
+        cache: Cache,
     ) -> None:
         self._folder, self._results, self._record = folder, results, record
         self._options, self._sandbox, self._say = options, sandbox, say
         self._discover = discover
+        self._cache = cache
         self._before = used(results, record)
         self._spending = Spending(folder, results, self._before)
         self._shown = shown = options.problem.presentation
@@ -65,6 +68,7 @@ class Discovering:
             max_evaluations=options.limits.max_evaluations,
             evaluated=standing.evaluated,
             doors=doors,
+            cache=self._cache,
         )
         try:
             with standing, evaluator:

@@ -20,6 +20,7 @@ from openglia.measuring.processes import CancelledError, available_cores
 from openglia.presenting.score import Line
 from openglia.problems.problem import Problem, RefusedError
 from openglia.runs import going_back
+from openglia.runs.cache import MARK, Cache
 from openglia.runs.doors import CONNECTIONS, Door, receive_line, send, watch
 from openglia.runs.messages import Answer, Candidate, Progress, Score, Wanted
 from openglia.runs.record import Record
@@ -41,15 +42,18 @@ class Evaluator:
         max_evaluations: int | None = None,
         evaluated: Callable[[], None] = lambda: None,
         doors: Sequence[Door] = (),
+        cache: Cache | None = None,
     ) -> None:
         """Args:
         evaluated: called after each answer, from any thread.
         doors: default a single one.
+        cache: of scores that were measured before.
         """
         self._record = record
         self._evaluated = evaluated
         self._problem = problem
         self._max_evaluations = max_evaluations
+        self._cache = cache
         self._results = problem.workplace.results
         self.doors = doors or (Door(),)
         slots = min(len(self.doors), available_cores())
@@ -150,7 +154,11 @@ class Evaluator:
             self._reserve(door),
             tempfile.TemporaryDirectory(dir=self._work) as folder,
         ):
-            line = self._evaluate(request, connection, gone, door, Path(folder), jobs)
+            line = self._known(request)
+            if line is None:
+                line = self._evaluate(request, connection, gone, door, Path(folder), jobs)
+                if self._cache is not None:
+                    self._cache.keep(request.source, request.look, line)
             number = self._record.append(
                 request.source,
                 request.look.asked,
@@ -159,6 +167,13 @@ class Evaluator:
                 generation=door.generation,
             ).number
             return line, number
+
+    def _known(self, request: Request) -> Line | None:
+        """The score from an earlier measurement, unless its files are to be read too."""
+        files = self._results is not None and request.look.asked.get("requests") is not False
+        if self._cache is None or files:
+            return None
+        return self._cache.get(request.source, request.look)
 
     def _left(self, door: Door) -> tuple[int | None, int | None]:
         """How many evaluations are left to who asks there, and of how many."""
@@ -196,6 +211,7 @@ class Evaluator:
         if number is not None and left is not None:
             note += f"; {left} of {most} left"
         if number is not None:
+            note += "; measured before" if MARK in line else ""
             note += going_back.words(self._record, door.context, number, shown)
         score, objective = shown.score(line), shown.objective
         told = Score(

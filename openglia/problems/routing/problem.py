@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from openglia import paths
-from openglia.files import read_handed_over
+from openglia.files import files_below, read_handed_over, sha256
 from openglia.measuring import worker_fence
 from openglia.presenting.score import Case, Line
 from openglia.problems.problem import Check, Look, Problem, Progress, Say
@@ -128,6 +128,14 @@ class Routing(Problem):
             measure_baseline(name, self.benchmark, seeds=_seeds(look), simulator=self.simulator),
             look,
         )
+
+    def fingerprint(self) -> str | None:
+        """The embedded simulator's tables; Vidur's own checkout is never taken on trust."""
+        if self.simulator.name != "embedded":
+            return None
+        folders = self.simulator.reads(self.benchmark.cluster)
+        files = [path for folder in folders for path in files_below(folder) if path.is_file()]
+        return sha256(b"\0".join(path.read_bytes() for path in sorted(files)))
 
     def failed(self, rule: str, reason: str, look: Look, source: str | bytes | None = None) -> Line:
         """With the benchmark and the simulator."""
