@@ -32,6 +32,8 @@ class Entry:
     candidate: str | None  # path inside the run folder
     full: bool  # on all evaluation cases, nothing narrowed
     score: Score
+    context: int | None = None  # who asked, where several worked
+    generation: int | None = None
 
 
 @dataclass(frozen=True)
@@ -182,4 +184,11 @@ def _entries(path: Path, presentation: Presentation) -> Iterator[Entry]:
                 candidate=text(record, "candidate"),
                 full=at(record, "full") is True,
                 score=presentation.score(line),
+                context=_count(record, "context"),
+                generation=_count(record, "generation"),
             )
+
+
+def _count(record: Any, name: str) -> int | None:
+    value = number(record, name)
+    return None if value is None else int(value)

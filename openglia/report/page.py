@@ -10,7 +10,7 @@ from typing import Any
 from openglia.presenting import researcher, spent, units
 from openglia.presenting.drawing import Absent, Plot
 from openglia.presenting.tolerant import at, items, mapping, number, text
-from openglia.report import conversation, verdict
+from openglia.report import lanes, verdict
 from openglia.report.data import Run
 from openglia.report.discovered import discovered
 from openglia.report.rendering import render as render_template
@@ -20,8 +20,9 @@ Pairs = list[tuple[str, str]]
 
 # What results.json holds and other parts of the page show.
 SHOWN_ELSEWHERE = {
-    "account", "baselines", "elapsed_seconds", "evaluations", "final", "integrity", "limits",
-    "outcome", "prices", "reason", "status", "stub", "timings", "usage", "verification", "warnings",
+    "account", "baselines", "elapsed_seconds", "evaluations", "final", "integrity", "leaders",
+    "limits", "outcome", "prices", "reason", "stages", "status", "stub", "timings", "usage",
+    "verification", "warnings",
 }  # fmt: skip
 LANGUAGES = {".py": "python", ".cpp": "cpp", ".c": "c", ".rs": "rust", ".go": "go", ".sh": "bash"}
 REFRESH = 15  # seconds until the page of a run that is under way loads itself again
@@ -90,7 +91,10 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
         progress=progress,
         best={position for position, _ in run.best_so_far()},
         own_plots=own,
-        conversations=conversation.read(run.folder),
+        lanes=lanes.plot(run),
+        digests=lanes.digests(run),
+        lineage=lanes.lineage(run),
+        conversations=lanes.conversations(run),
         usage=_usage(mapping(results, "usage")),
         spent=spent.told(results),
         timings=_timings(mapping(results, "timings")),
