@@ -18,6 +18,7 @@ from openglia.problems.routing.family.space import Routers
 from openglia.problems.routing.rules.checking import check
 
 SPACE = Routers()
+ALL_NUMBERS = (*policy.NUMBERS, *policy.FURTHER_NUMBERS)
 
 
 def test_every_router_of_the_family_obeys_the_rules(family):
@@ -29,7 +30,7 @@ def test_every_router_of_the_family_obeys_the_rules(family):
 
 
 def test_numbers_stay_in_their_ranges_and_unused_ones_are_zero(family):
-    ranges = {number.name: number for number in policy.NUMBERS}
+    ranges = {number.name: number for number in ALL_NUMBERS}
     for parameters in family:
         used = {dimension.name for dimension in policy.in_use(parameters)}
         for name, number in ranges.items():
@@ -37,7 +38,7 @@ def test_numbers_stay_in_their_ranges_and_unused_ones_are_zero(family):
             assert number.low <= value <= number.high if name in used else value == 0
 
 
-@pytest.mark.parametrize("number", policy.NUMBERS, ids=lambda number: number.name)
+@pytest.mark.parametrize("number", ALL_NUMBERS, ids=lambda number: number.name)
 def test_numbers_are_drawn_from_all_of_their_range(number):
     random = Random(3)
     drawn = [number.sample(random) for _ in range(400)]
@@ -113,13 +114,32 @@ def test_sources_stay_as_they_are():
     found = {}
     for admission, load in SOURCES:
         digest = hashlib.sha256()
-        for order in policy.ORDER.options:
+        for order in policy.ORDER.meaning:
             for overtaking in policy.OVERTAKING.options:
                 fixed = {"order": order, "load": load, "overtaking": overtaking}
                 drawn = SPACE.sample(random, admission=admission, **fixed)
                 digest.update(render(drawn).encode())
         found[admission, load] = digest.hexdigest()[:16]
     assert found == SOURCES
+
+
+def test_further_alternatives_are_tried_around_a_router_and_not_drawn():
+    random = Random(4)
+    further = {choice.name: set(choice.further) for choice in policy.CHOICES if choice.further}
+    assert further == {"order": {"boosted"}, "load": {"two_choices"}, "admission": {"committed"}}
+    for number in range(60):
+        drawn = SPACE.explore(number, random)
+        near = SPACE.neighbour(drawn, random, 0.3)
+        for name, options in further.items():
+            assert not {getattr(drawn, name), getattr(near, name)} & options
+    tried = [changed for _, changed in SPACE.alternatives(drawn, random)]
+    for name, options in further.items():
+        (found,) = (point for point in tried if getattr(point, name) in options)
+        assert check(render(found)) == []
+        assert (found.boost > 0) == (name == "order")
+        # Once it is the best, steps go on from it.
+        near = [SPACE.neighbour(found, random, 0.05) for _ in range(20)]
+        assert any(getattr(point, name) in options for point in near)
 
 
 def test_constants_get_the_values_of_a_point():

@@ -7,7 +7,7 @@ the family into a scheduler file.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -21,6 +21,7 @@ class Parameters:
     admission: str  # when a replica admits a request; otherwise it is held back
     overtaking: str = "no"  # whether those behind a request that is held back may go first
     age_weight: float = 0  # order aged_prompt: tokens by which a second of waiting shortens
+    boost: float = 0  # order boosted: seconds of waiting that make up for e times the prompt
     cap: int = 0  # admission cap: requests in flight on a replica
     reservation: float = 0  # admission head_room: room for the output, share of the prompt
     constant: int = 0  # admission head_room: room for the output, tokens
@@ -47,18 +48,25 @@ class Choice:
     name: str
     meaning: Mapping[str, str]
     matters: Callable[[Parameters], bool] = lambda _: True
+    # Further alternatives, that are tried in the place of a good router's and never drawn: so they
+    # do not thin out a small budget.
+    further: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def options(self) -> tuple[str, ...]:
-        return tuple(self.meaning)
+        return (*self.meaning, *self.further)
+
+    def means(self, option: str) -> str:
+        """An alternative in words."""
+        return {**self.meaning, **self.further}[option]
 
     def sample(self, random: Random) -> str:
-        return random.choice(self.options)
+        return random.choice(tuple(self.meaning))
 
     def move(self, value: Any, random: Random, step: float) -> str:
         """Another alternative; ``step`` plays no part."""
         del step
-        return random.choice([option for option in self.options if option != value])
+        return random.choice([option for option in self.meaning if option != value])
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,9 @@ ORDER = Choice(
         "longest_prompt": "the longest prompt first",
         "aged_prompt": "the shortest prompt first, waiting counted in its favour",
     },
+    further={
+        "boosted": "first come, first served, with a boost that falls smoothly with the prompt",
+    },
 )
 LOAD = Choice(
     "load",
@@ -114,6 +125,7 @@ LOAD = Choice(
         "predicted_work": "fewest tokens still to be produced, by the mean output seen",
         "projected_blocks": "lowest projected peak of KV-cache blocks",
     },
+    further={"two_choices": "fewest requests in flight, of two replicas drawn at random"},
 )
 ADMISSION = Choice(
     "admission",
@@ -124,6 +136,7 @@ ADMISSION = Choice(
         "learned": "prompt and mean output seen so far must fit for all in flight",
         "projected": "the projected peak of KV-cache blocks must fit",
     },
+    further={"committed": "the prompt must fit, beside what is there as far as it has come"},
 )
 OVERTAKING = Choice(
     "overtaking",
@@ -144,11 +157,13 @@ NUMBERS = (
     Number("caution", 0, 3, lambda p: p.admission == "projected"),
     Number("margin", 0, 0.3, lambda p: p.admission not in ("none", "cap")),
 )
+FURTHER_NUMBERS = (Number("boost", 0.1, 1000, lambda p: p.order == "boosted", log=True),)
 
 
 def in_use(parameters: Parameters) -> list[Choice | Number]:
     """The dimensions that make a difference for this router."""
-    return [dimension for dimension in (*CHOICES, *NUMBERS) if dimension.matters(parameters)]
+    dimensions = (*CHOICES, *NUMBERS, *FURTHER_NUMBERS)
+    return [dimension for dimension in dimensions if dimension.matters(parameters)]
 
 
 def settings(parameters: Parameters) -> dict[str, Any]:

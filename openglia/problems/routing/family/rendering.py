@@ -31,9 +31,9 @@ def render(parameters: Parameters) -> str:
     source = with_values(FAMILY.read_text(encoding="utf-8"), values)
     return Template(without_unused(settled(source, values))).substitute(
         summary=textwrap.fill(f"Policy: {described(settings(parameters))}.", 96),
-        order=ORDER.meaning[parameters.order],
-        load=LOAD.meaning[parameters.load],
-        admission=ADMISSION.meaning[parameters.admission].capitalize(),
+        order=ORDER.means(parameters.order),
+        load=LOAD.means(parameters.load),
+        admission=ADMISSION.means(parameters.admission).capitalize(),
         with_room=", with room for its output" if parameters.admission == "head_room" else "",
     )
 
@@ -68,7 +68,7 @@ def settled(source: str, values: Mapping[str, object]) -> str:
 
 
 def without_unused(source: str) -> str:
-    """The source without what nothing uses: constants, plain imports, and methods of its class.
+    """The source without what nothing uses: constants, imports of one name, methods of its class.
 
     Blank lines before it go with it, and so does what precedes the docstring.
     """
@@ -77,7 +77,7 @@ def without_unused(source: str) -> str:
     (router,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
     parts = {name: node for node in (*tree.body, *router.body) if (name := _name(node))}
     used: set[str] = set()
-    waiting = {"self.__init__", "self.schedule"}
+    waiting = {"self.__init__", "self.schedule"}.union(*map(_mentioned, router.bases))
     while waiting:
         used |= waiting
         waiting = {
@@ -98,6 +98,8 @@ def _name(node: ast.stmt) -> str | None:
         case ast.Assign(targets=[ast.Name(id=name)]):
             return name
         case ast.Import(names=[ast.alias(asname=str(name))]):
+            return name
+        case ast.ImportFrom(names=[ast.alias(name=name, asname=None)]):
             return name
         case ast.FunctionDef(name=name):
             return f"self.{name}"

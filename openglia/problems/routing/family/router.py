@@ -8,6 +8,8 @@ $summary
 """
 
 from bisect import insort
+from math import log
+from random import sample
 
 import numpy as np
 
@@ -22,6 +24,7 @@ LEARNS = True  # output lengths, from completed requests
 
 HELD = 8  # requests held back before all wait
 AGE_WEIGHT = 10  # tokens per second of waiting
+BOOST = 10  # seconds of waiting that make up for e times the prompt
 CAP = 64  # requests in flight on a replica
 RESERVATION = 0.5  # room for the output, of prompt
 CONSTANT = 64  # further room for the output, tokens
@@ -46,7 +49,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             self._usable = (1 - MARGIN) * policy.num_blocks
         if LOAD == "waiting":
             self._waiting = dict.fromkeys(self._replica_schedulers, 0)
-        if LOAD == "allocated_blocks" or ADMISSION == "head_room":
+        if LOAD == "allocated_blocks" or ADMISSION in ("committed", "head_room"):
             self._blocks = dict.fromkeys(self._replica_schedulers, 0.0)
         if LEARNS:
             # Per replica: requests placed there and not completed, with their first prompts,
@@ -88,6 +91,8 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             if not replicas:
                 held += 1
                 continue
+            if LOAD == "two_choices":
+                replicas = sample(replicas, min(2, len(replicas)))
             replica = min(replicas, key=lambda replica: (self.load(replica, request), replica))
             self.place(replica, request)
             placements.append((replica, self._request_queue.pop(held)))
@@ -116,6 +121,8 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             return (-request.num_prefill_tokens, request.id)
         if ORDER == "aged_prompt":
             return (request.num_prefill_tokens + AGE_WEIGHT * request.arrived_at, request.id)
+        if ORDER == "boosted":
+            return (request.arrived_at + BOOST * log(request.num_prefill_tokens), request.id)
 
     def load(self, replica: int, request: Request) -> float:
         """Of the replicas that admit a request, the one with the least gets it.
@@ -124,7 +131,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         """
         if LOAD == "waiting":
             return self._waiting[replica]
-        if LOAD == "in_flight":
+        if LOAD in ("in_flight", "two_choices"):
             return self._in_flight[replica]
         if LOAD == "allocated_blocks":
             return self._blocks[replica]
@@ -139,7 +146,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             return True
         if ADMISSION == "cap":
             return self._in_flight[replica] < CAP
-        if ADMISSION == "head_room":
+        if ADMISSION in ("committed", "head_room"):
             return self._blocks[replica] + self.blocks(request.num_prefill_tokens) <= self._usable
         if ADMISSION == "learned":
             return self._reserved[replica] + self.blocks_at_end(request) <= self._usable
@@ -152,7 +159,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             present = replica.num_pending_requests + len(replica._allocation_map)
             if LOAD == "waiting":
                 self._waiting[number] = replica.num_pending_requests
-            if LOAD == "allocated_blocks" or ADMISSION == "head_room":
+            if LOAD == "allocated_blocks" or ADMISSION in ("committed", "head_room"):
                 self._blocks[number] = replica.num_allocated_blocks + sum(
                     self.blocks(request.num_prefill_tokens) for request in replica._request_queue
                 )
@@ -180,7 +187,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         self._in_flight[replica] += 1
         if LOAD == "waiting":
             self._waiting[replica] += 1
-        if LOAD == "allocated_blocks" or ADMISSION == "head_room":
+        if LOAD == "allocated_blocks" or ADMISSION in ("committed", "head_room"):
             self._blocks[replica] += self.blocks(request.num_prefill_tokens)
         if LEARNS:
             self._placed[replica].append((request, request.num_prefill_tokens))

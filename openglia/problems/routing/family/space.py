@@ -27,11 +27,14 @@ class Routers:
         """A router drawn from the whole family, or from the part of it with ``fixed`` choices."""
         dimensions = (*policy.CHOICES, *policy.NUMBERS)
         drawn = {dimension.name: dimension.sample(random) for dimension in dimensions}
-        return canonical(Parameters(**(drawn | fixed)))
+        point = Parameters(**(drawn | fixed))
+        further = {n.name: n.sample(random) for n in policy.FURTHER_NUMBERS if n.matters(point)}
+        values: dict[str, Any] = drawn | fixed | further
+        return canonical(Parameters(**values))
 
     def explore(self, number: int, random: Random) -> Parameters:
         """A router drawn from the family, each admission in its turn."""
-        options = policy.ADMISSION.options
+        options = tuple(policy.ADMISSION.meaning)
         return self.sample(random, admission=options[number % len(options)])
 
     def neighbour(self, point: Parameters, random: Random, step: float) -> Parameters:

@@ -17,9 +17,9 @@ def _idea(best: Parameters) -> str:
         "next arrival or completion, when more is known and memory has been freed."
     )
     return (
-        f"## The router\n\nOrder: {ORDER.meaning[best.order]}. "
-        f"Admission: {ADMISSION.meaning[best.admission]}. "
-        f"Among the replicas that admit a request: {LOAD.meaning[best.load]}. {held}"
+        f"## The router\n\nOrder: {ORDER.means(best.order)}. "
+        f"Admission: {ADMISSION.means(best.admission)}. "
+        f"Among the replicas that admit a request: {LOAD.means(best.load)}. {held}"
     )
 
 
@@ -34,15 +34,15 @@ def _policy(best: Parameters) -> str:
             "far suggest (Kaplan-Meier); if so it holds its tokens so far plus *h*. Their sum has "
             f"a mean and a variance, for *h* up to {best.horizon}."
         )
-    steps.append(f"Sort the queue: {ORDER.meaning[best.order]}.")
+    steps.append(f"Sort the queue: {ORDER.means(best.order)}.")
     if best.admission == "projected":
         steps.append(
             f"Admit while the highest projected mean plus {best.caution:g} standard deviations "
             f"leaves {best.margin:g} of the blocks free."
         )
     elif best.admission != "none":
-        steps.append(f"Admit while {ADMISSION.meaning[best.admission]}.")
-    least = LOAD.meaning[best.load].replace("fewest", "least:").replace("lowest", "least:")
+        steps.append(f"Admit while {ADMISSION.means(best.admission)}.")
+    least = LOAD.means(best.load).replace("fewest", "least:").replace("lowest", "least:")
     steps.append(f"Place on the replica with the {least}.")
     numbered = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
     return (
