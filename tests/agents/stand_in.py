@@ -78,7 +78,7 @@ class StandIn:
         ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
         self._thread.start()
-        assert ready.wait(10)
+        assert ready.wait(120)
         return self
 
     def __exit__(self, *_):

@@ -37,7 +37,7 @@ def start(lab, server):
 
 
 def wait_for(condition, process):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -51,7 +51,7 @@ def is_alive(pid):
         return False
 
 
-def dies(pid, seconds=30):
+def dies(pid, seconds=300):
     """Whether the process ends: a killed one takes the kernel a moment."""
     deadline = time.monotonic() + seconds
     while is_alive(pid) and time.monotonic() < deadline:
@@ -68,7 +68,7 @@ def test_a_signal_in_a_command_ends_the_run_in_good_order(lab, number):
         pids = lab.root / "pids"
         wait_for(lambda: pids.exists() and len(pids.read_text().split()) == 2, process)
         process.send_signal(number)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=600)
 
     status, reason, account, usage = json.loads(output.splitlines()[-1])
     assert (status, reason) == ("interrupted", f"interrupted by {number.name}")
@@ -86,7 +86,7 @@ def test_a_signal_in_a_call_of_the_model_ends_the_run_in_good_order(lab):
     with StandIn([run("echo before"), say("A part", hang=True)]) as server:
 
         def send():
-            assert server.hanging.wait(60)
+            assert server.hanging.wait(600)
             os.kill(os.getpid(), signal.SIGTERM)
 
         sender = threading.Thread(target=send)
@@ -104,7 +104,7 @@ def test_a_killed_process_leaves_what_was_said(lab):
         process = start(lab, server)
         wait_for(server.hanging.is_set, process)
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=600)
 
     assert "marker-2" in lab.read("researcher.md")
     assert lab.read("fastagent.jsonl").count("\n") > 1
