@@ -44,6 +44,7 @@ check() {
 main() {
     local failed=0
     cd "$root"
+    unset PYTHONDONTWRITEBYTECODE # as in many containers: each process would compile all anew
     ./setup.sh --simulator embedded
     install_test_tools
     check shellcheck "$bin/shellcheck" setup.sh run.sh tests/run.sh .ci/run environment/*.sh

@@ -1,7 +1,7 @@
 """Conducts a run whose discovery is a script: ``python scripted.py STEP ...``.
 
 A step such as 2:hang is for context 2 alone; WORDS holds further options, such as --contexts 2.
-PLAIN leaves the pictures out.
+DRAWN has it draw plots and pages, which take seconds.
 Steps: spend=TOKENS, evaluate=CANDIDATE, partial=CASES, other-benchmark, scribble, hang, raise,
 failed, limit, digest. The variable PROBLEM chooses toy (the default) or routing.
 """
@@ -14,13 +14,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import plain
+
 from openglia import paths
 from openglia.commands import run
 from openglia.discovery.digests import HEADINGS
 from openglia.discovery.experiment import Outcome, Usage
-from openglia.runs import finish
 from openglia.runs.conduct import conduct
-from openglia.runs.standing import Standing
 
 ROUTERS = {
     "good": "return [(r.id % self._num_replicas, r) for r in queue]",
@@ -113,7 +113,6 @@ if __name__ == "__main__":
     else:
         words += ["--benchmark", os.environ.get("BENCHMARK", "tiny")]
     options = run.options(parser.parse_args(words))
-    if os.environ.get("PLAIN"):  # without plots and pages, which take seconds
-        finish._plots, finish._report = (lambda *_: []), (lambda *_: None)
-        Standing._write = lambda _: None
+    if not os.environ.get("DRAWN"):
+        plain.leave_out()
     sys.exit(conduct(options, lambda line: print(line, flush=True), discover))

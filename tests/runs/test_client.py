@@ -126,7 +126,7 @@ def test_it_is_there_inside_the_sandbox_and_needs_no_package(served, tmp_path, r
         cwd=layout.root,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -149,7 +149,7 @@ def test_a_candidate_is_handed_back_to_its_own_context_alone(record, tmp_path, m
 def test_two_contexts_of_two_generations(project):
     status, output = project.run(
         "scripted.py", "1:evaluate=poor", "2:evaluate=good", "1:digest",
-        PLAIN="1", WORDS="--contexts 2 --generations 2",
+        WORDS="--contexts 2 --generations 2",
     )  # fmt: skip
     assert status == 0, output
     (run,) = project.runs()
@@ -187,7 +187,7 @@ def test_two_contexts_of_two_generations(project):
 
 def test_shared_digests_are_joined(project):
     status, output = project.run(
-        "scripted.py", "digest", PLAIN="1", WORDS="--contexts 2 --generations 2 --share-digest"
+        "scripted.py", "digest", WORDS="--contexts 2 --generations 2 --share-digest"
     )
     (run,) = project.runs()
     digest = (run / "contexts" / "1" / "digest.md").read_text()
@@ -203,7 +203,6 @@ def test_a_context_that_fails_does_not_stop_the_others(project):
         "1:raise",
         "3:failed",
         "evaluate=good",
-        PLAIN="1",
         WORDS="--contexts 3 --max-evaluations 9",
     )
     assert status == 0, output
@@ -217,7 +216,7 @@ def test_a_context_that_fails_does_not_stop_the_others(project):
 
 def test_a_killed_run_goes_on_where_each_context_was(project):
     words = "--contexts 2 --generations 2"
-    process = project.start("scripted.py", "evaluate=poor", "2:hang", WORDS=words, PLAIN="1")
+    process = project.start("scripted.py", "evaluate=poor", "2:hang", WORDS=words)
     wait_for(process, "inherited Inheritance(generation=2")
     (run,) = project.runs()
     while len(records_of(run)) < 3 or len(results_of(run)["stages"]) < 3:
@@ -226,7 +225,7 @@ def test_a_killed_run_goes_on_where_each_context_was(project):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = len(records_of(run))
-    status, output = project.run("scripted.py", "evaluate=good", RESUME=str(run), PLAIN="1")
+    status, output = project.run("scripted.py", "evaluate=good", RESUME=str(run))
     assert status == 0, output
     stages = {(one["context"], one["generation"]): one for one in results_of(run)["stages"]}
     assert sorted(stages) == [(1, 1), (1, 2), (2, 1), (2, 2)]
@@ -234,5 +233,5 @@ def test_a_killed_run_goes_on_where_each_context_was(project):
     again = [(one["context"], one["generation"]) for one in records_of(run)[before:]]
     assert (1, 1) not in again
     assert sorted(set(again)) in ([(1, 2), (2, 1), (2, 2)], [(2, 1), (2, 2)])
-    status, output = project.run("scripted.py", RESUME=str(run), PLAIN="1", WORDS="--contexts 3")
+    status, output = project.run("scripted.py", RESUME=str(run), WORDS="--contexts 3")
     assert status == 2 or "goes on with as many" in output

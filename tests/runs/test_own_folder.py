@@ -25,7 +25,7 @@ def test_a_new_folder_is_discovered_for_verified_and_gone_on_with(project):
     (place / "evaluator.py").unlink()  # the run's own copy counts
     status, output = project.openglia("verify", str(run))
     assert status == 0, output
-    status, output = project.openglia("run", "--resume", str(run), *words, "16")
+    status, output = project.plainly("run", "--resume", str(run), *words, "16")
     assert status == 0, output
     assert len(records_of(run)) == 16
     status, output = project.openglia("new", "my queue")
@@ -39,7 +39,7 @@ def test_a_folder_without_a_held_out_split_says_so(project):
     (place / "evaluator.py").write_text("def evaluate(p):\n    return {'combined_score': 1.0}\n")
     (place / "initial_program.py").write_text("x = 1.5\n")
     words = ("--model", "offline", "--sandbox", "none", "--max-evaluations", "3")
-    _, output = project.openglia("run", "--problem", "./plain", *words)
+    _, output = project.plainly("run", "--problem", "./plain", *words)
     assert "HAS NO HELD-OUT SPLIT" in output
     (run,) = project.runs()
     solution = (run / "solution.md").read_text()

@@ -34,7 +34,7 @@ def test_a_whole_run(project):
     """The toy from its start to the repetition of its verification, and in its own words."""
     status, output = project.run(
         "scripted.py", "evaluate=poor", "evaluate=good", "evaluate=crash", "partial=0",
-        "partial=50", "scribble",
+        "partial=50", "scribble", DRAWN="1",
     )  # fmt: skip
     assert status == 0, output
     (run,) = project.runs()
@@ -174,7 +174,7 @@ def test_interrupted_in_an_evaluation(project, number):
     process = project.start("scripted.py", "evaluate=good", "evaluate=endless")
     wait_for(process, "step evaluate=endless")
     os.kill(process.pid, number)
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 130, output
     (run,) = project.runs()
     results = results_of(run)
@@ -190,12 +190,12 @@ def test_killed_then_finished(project, moment):
     process = project.start("scripted.py", *steps, PROBLEM=problem)
     wait_for(process, moment)
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     (run,) = project.runs()
     assert results_of(run)["status"] == "running"
     evaluated = moment != "measuring the baselines"
     assert len(records_of(run)) == evaluated
-    status, output = project.openglia("finish", str(run))
+    status, output = project.plainly("finish", str(run))
     results = results_of(run)
     # The discovery of the last one had ended by itself: only its verification was lost.
     ended = moment == "the same seeds again"
@@ -203,7 +203,7 @@ def test_killed_then_finished(project, moment):
     assert status == (0 if ended else 130), output
     assert (results["verification"] is not None) is evaluated
     assert results["baselines"][{"toy": "zero"}.get(problem, "llq")]["evaluation"]["status"] == "ok"
-    status, output = project.openglia("finish", str(run))
+    status, output = project.plainly("finish", str(run))
     assert "is finished already" in output
 
 
@@ -214,11 +214,11 @@ def test_two_runs_at_once_and_resume(project):
     assert status != 0
     assert "a run (it has the working copy to itself) is already under way" in output
     (run,) = project.runs()
-    status, output = project.openglia("finish", str(run))
+    status, output = project.plainly("finish", str(run))
     assert status == 1
     assert "already under way" in output
     os.kill(first.pid, signal.SIGKILL)
-    first.communicate(timeout=60)
+    first.communicate(timeout=600)
     status, output = project.run("scripted.py", "evaluate=good", RESUME=str(run))
     assert status == 0, output
     assert project.runs() == [run]
@@ -239,6 +239,8 @@ def test_two_runs_at_once_and_resume(project):
 def test_what_is_imported_is_compiled_once_whatever_the_environment_says(project):
     """Agents' commands and workers, which can keep nothing, would compile it each time."""
     words = ("-m", "openglia", "problems")
+    for path in project.root.rglob("*.pyc"):
+        path.unlink()
     status, output = project.run(*words, PYTHONDONTWRITEBYTECODE="1")
     assert status == 0, output
     compiled = {path.name.partition(".")[0] for path in project.root.rglob("*.pyc")}

@@ -23,7 +23,7 @@ def until(holds, what: str) -> None:
 
 
 def test_a_run_has_a_page_from_its_first_evaluation_and_the_last_one_is_whole(project):
-    process = project.start("scripted.py", "evaluate=good", "hang")
+    process = project.start("scripted.py", "evaluate=good", "hang", DRAWN="1")
     output = wait_for(process, "step hang")
     (run,) = project.runs()
     page = run / "report.html"
@@ -44,7 +44,7 @@ def test_a_run_has_a_page_from_its_first_evaluation_and_the_last_one_is_whole(pr
 
 def test_the_page_of_a_killed_run_is_left_to_who_finishes_it(project):
     """A writer that outlived its run would put its page over the last one."""
-    process = project.start("scripted.py", "evaluate=good", "hang")
+    process = project.start("scripted.py", "evaluate=good", "hang", DRAWN="1")
     wait_for(process, "step hang")
     (run,) = project.runs()
     until(lambda: writers(run), "the writer")

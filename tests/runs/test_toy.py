@@ -28,7 +28,7 @@ def test_one_that_cannot_be_loaded_says_why(project):
 
 def test_the_offline_researcher_climbs_and_the_run_goes_on(project):
     words = ("--model", "offline", "--sandbox", "none")
-    status, output = project.openglia("run", "--problem", "toy", *words, "--max-evaluations", "12")
+    status, output = project.plainly("run", "--problem", "toy", *words, "--max-evaluations", "12")
     assert status == 0, output
     (run,) = project.runs()
     results = results_of(run)
@@ -42,13 +42,13 @@ def test_the_offline_researcher_climbs_and_the_run_goes_on(project):
     assert several[0].startswith("# experiments 2 to "), several
 
     more = ("--resume", str(run), "--max-evaluations", "15")
-    status, output = project.openglia("run", *words, *more)
+    status, output = project.plainly("run", *words, *more)
     assert status == 0, output
     again = results_of(run)
     assert len(records_of(run)) == 15
     assert again["final"]["evaluation"]["value"] >= max(heights)
     assert again["problem"] == results["problem"]
-    status, output = project.openglia("run", *words, *more, "--problem", "routing")
+    status, output = project.plainly("run", *words, *more, "--problem", "routing")
     assert (status, output) == (
         2, f"openglia run: {run.name} is about toy and not about routing\n"
     )  # fmt: skip

@@ -66,12 +66,12 @@ def until(condition) -> None:
 
 
 def test_without_a_terminal_there_is_a_line_for_each_evaluation(project):
-    status, output = project.openglia(*TOY, "--max-evaluations", "3")
+    status, output = project.plainly(*TOY, "--max-evaluations", "3")
     assert status == 0, output
     said = re.findall(r"^evaluation (\d+).*: (-?\d+\.\d\d) m", output, re.M)
     assert [int(number) for number, _ in said] == [1, 2, 3]
     assert "the best so far" in output and "\x1b" not in output
-    status, output = project.openglia(*TOY, "--max-evaluations", "3", "--quiet")
+    status, output = project.plainly(*TOY, "--max-evaluations", "3", "--quiet")
     assert status == 0, output
     assert not re.search(r"^evaluation \d", output, re.M)
     assert "discovery " in output
@@ -126,7 +126,7 @@ def test_watching_a_running_a_killed_and_a_finished_run(project):
     status, output = project.openglia("watch")
     assert status == 0
     assert "\nkilled\n" in output and "openglia finish" in output
-    assert project.openglia("finish", str(project.runs()[0]))[0] == 130
+    assert project.plainly("finish", str(project.runs()[0]))[0] == 130
     status, output = project.openglia("watch")
     assert "\ninterrupted\n" in output
     assert "its process was killed" in output
