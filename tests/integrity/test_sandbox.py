@@ -108,7 +108,7 @@ def inside(layout, command, *, extra=None):
         cwd=layout.root,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         stdin=subprocess.DEVNULL,
         check=False,
     )
@@ -126,18 +126,18 @@ def test_inside_is_the_experiment_and_nothing_else(layout):
     assert len(lines) == 2, done.stdout
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["tests", ".git", "environment/cache", "generated/run_2", "openglia/discovery", "README.md",
-     "openglia/problems/routing/reference", "openglia/sandbox", "openglia/problems/routing/rules",
-     "openglia/problems/routing/benchmark/workload.py",
-     "generated/run_1/evaluations.jsonl"],
-)  # fmt: skip
-def test_hidden(layout, name):
-    done = inside(layout, f"cat '{name}'; grep -r '' '{name}'; test -e '{name}'")
-    assert done.stdout == ""
+def test_hidden(layout):
+    names = [
+        "tests", ".git", "environment/cache", "generated/run_2", "openglia/discovery", "README.md",
+        "openglia/problems/routing/reference", "openglia/sandbox",
+        "openglia/problems/routing/rules", "openglia/problems/routing/benchmark/workload.py",
+        "generated/run_1/evaluations.jsonl",
+    ]  # fmt: skip
+    look = "cat '{0}'; grep -r '' '{0}'; test -e '{0}' && echo 'there: {0}'"
+    said = inside(layout, "\n".join(map(look.format, names))).stdout.splitlines()
     # Landlock denies to read, and lets tell that something is there.
-    assert done.returncode == 1 or layout.rung == "landlock"
+    assert [line for line in said if not line.startswith("there: ")] == []
+    assert said == [] or layout.rung == "landlock"
 
 
 def test_held_out_seeds_are_not_told(layout):
@@ -149,27 +149,27 @@ def test_held_out_seeds_are_not_told(layout):
     assert "77700" not in done.stdout
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "touch x",
-        "touch environment/x",
-        "echo x >> problem.md",
-        "echo x >> environment/benchmarks/paper.yaml",
-        "echo x >> environment/vidur/run_all.sh",
-        "echo x >> openglia/problems/routing/simulator/engine.py",
-        "rm -rf environment/vidur/simulator_results",
-        f"echo x >> {SCHEDULER.replace('ai_', 'lor_')}",
-        f"mv {SCHEDULER} {SCHEDULER.replace('ai_', 'lor_')}",
-        "touch /usr/x",
-        "touch /x",
-        'touch "$OPENGLIA_SCRATCH_DIR/../x"',
-        "touch .venv/x",
-    ],
-)
-def test_read_only(layout, command):
+READ_ONLY = [
+    "touch x",
+    "touch environment/x",
+    "echo x >> problem.md",
+    "echo x >> environment/benchmarks/paper.yaml",
+    "echo x >> environment/vidur/run_all.sh",
+    "echo x >> openglia/problems/routing/simulator/engine.py",
+    "rm -rf environment/vidur/simulator_results",
+    f"echo x >> {SCHEDULER.replace('ai_', 'lor_')}",
+    f"mv {SCHEDULER} {SCHEDULER.replace('ai_', 'lor_')}",
+    "touch /usr/x",
+    "touch /x",
+    'touch "$OPENGLIA_SCRATCH_DIR/../x"',
+    "touch .venv/x",
+]
+
+
+def test_read_only(layout):
     before = sorted((str(p), p.stat().st_size) for p in layout.root.rglob("*") if p.is_file())
-    assert inside(layout, command).returncode != 0
+    tried = [f"( {command} ) && echo done {n}" for n, command in enumerate(READ_ONLY)]
+    assert inside(layout, "\n".join([*tried, "echo end"])).stdout == "end\n"
     after = sorted((str(p), p.stat().st_size) for p in layout.root.rglob("*") if p.is_file())
     assert before == after
 
@@ -189,7 +189,7 @@ def test_the_working_scheduler_and_scratch_can_be_written(layout):
 def test_no_network_no_processes_no_privileges(layout):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        reach = f"python -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 3)\""
+        reach = f"python -c \"import socket; socket.create_connection(('127.0.0.1', {port}), 60)\""
         done = inside(layout, reach)
     assert "Error" in done.stderr
     done = inside(
@@ -368,7 +368,7 @@ def test_the_agents_own_command_works_with_what_is_visible(tmp_path, rung):
 
 # A program of the user's: what it sees besides, and whether it reaches out.
 
-FETCH = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:{}', timeout=5).status)"
+FETCH = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:{}', timeout=60).status)"
 
 
 def shown(layout, command, *readable, network=False):

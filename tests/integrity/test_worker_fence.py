@@ -54,14 +54,17 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         queue, self._request_queue = self._request_queue, []
         return [(r.id % 4, r) for r in queue]
 """
-LIMITS = Limits(simulation_seconds=20.0, memory_mb=512, router_call_mean_ms=50.0)
+# Patient: what is tried takes its time on a busy machine.
+LIMITS = Limits(
+    simulation_seconds=600.0, memory_mb=512, router_call_seconds=300.0, router_call_mean_ms=60_000.0
+)
 
 
 @pytest.fixture
 def attempt(tmp_path, monkeypatch, rung):
     """Score a router that tries something; what it said."""
     monkeypatch.setattr(measuring, "broken_rule", lambda source, name: None)
-    benchmark = replace(load_benchmark("smoke"), name="fence", duration=2.0, limits=LIMITS)
+    benchmark = replace(load_benchmark("smoke"), name="fence", duration=1.0, limits=LIMITS)
 
     def score(code: str) -> str:
         path = tmp_path / "router.py"
@@ -100,41 +103,60 @@ def test_nothing_can_be_written_outside(attempt, outside, rung):
     assert [path.name for path in outside.iterdir()] == ["id_ed25519"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_the_experiment_cannot_be_written(attempt, rung):
+    names = (
         "openglia/problems/routing/simulator/engine.py",
         "openglia/problems/routing/simulator/__pycache__/planted.pyc",
         "environment/cache/planted",
         "planted",
         ".venv/planted",
-    ],
-)
-def test_the_experiment_cannot_be_written(attempt, name, rung):
-    path = paths.ROOT / name
-    before = path.read_bytes() if path.exists() else None
-    said = attempt(
-        f"os.makedirs(os.path.dirname('{path}'), exist_ok=True)\nopen('{path}', 'a').write('x')"
     )
-    assert denied(rung, said, "Read-only file system")
-    assert (path.read_bytes() if path.exists() else None) == before
+    places = [paths.ROOT / name for name in names]
+    before = [path.read_bytes() if path.exists() else None for path in places]
+    said = attempt(
+        f"""
+        for path in {list(map(str, places))}:
+            try:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                open(path, 'a').write('x')
+                print("got", path)
+            except OSError as error:
+                print("refused", path, error)
+        """
+    )
+    words = "Read-only file system" if rung == "bubblewrap" else "Permission denied"
+    for path in places:
+        (line,) = [line for line in said.splitlines() if f" {path} " in f"{line} "]
+        assert line.startswith("refused") and words in line, said
+    assert [path.read_bytes() if path.exists() else None for path in places] == before
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["openglia/problems/routing/reference", "openglia/discovery", "openglia/sandbox",
-     "openglia/problems/routing/rules", "environment/benchmarks",
-     "environment/cache/traces/*/seed_1*", "generated", "tests", ".git", "problem.md"],
-)  # fmt: skip
-def test_of_the_experiment_only_what_it_needs_is_there(attempt, name, rung):
-    pattern = f"{paths.ROOT}/{name}"
-    if rung == "bubblewrap":
-        assert "got []" in attempt(f"return glob.glob('{pattern}')")
-        return
-    # What is in a hidden folder is not listed, and nothing in it is read.
-    assert "got []" in attempt(f"return glob.glob('{pattern}/*')")
-    for path in [path for path in paths.ROOT.glob(name) if path.is_file()]:
-        assert denied(rung, attempt(f"return open('{path}').read()"), "")
+def test_of_the_experiment_only_what_it_needs_is_there(attempt, rung):
+    names = [
+        "openglia/problems/routing/reference", "openglia/discovery", "openglia/sandbox",
+        "openglia/problems/routing/rules", "environment/benchmarks",
+        "environment/cache/traces/*/seed_1*", "generated", "tests", ".git", "problem.md",
+    ]  # fmt: skip
+    # Landlock hides no folder: what is in it is not listed, and nothing in it is read.
+    inner = "" if rung == "bubblewrap" else "/*"
+    patterns = [f"{paths.ROOT}/{name}{inner}" for name in names]
+    files = [path for name in names for path in paths.ROOT.glob(name) if path.is_file()]
+    files.append(paths.ROOT / "openglia/discovery/loop.py")
+    said = attempt(
+        f"""
+        print("found", [path for pattern in {patterns} for path in glob.glob(pattern)])
+        for path in {list(map(str, files))}:
+            try:
+                print("read", path, open(path).read())
+            except OSError as error:
+                print(type(error).__name__, path)
+        """
+    )
+    assert "found []" in said
+    refusal = "FileNotFoundError" if rung == "bubblewrap" else "PermissionError"
+    assert [line for line in said.splitlines() if line.startswith(refusal)] == [
+        f"{refusal} {path}" for path in files
+    ]
 
 
 def test_no_network(attempt, rung):
@@ -150,7 +172,7 @@ def test_no_network(attempt, rung):
 REACH = """\
 import socket, ssl
 from pathlib import Path
-print("loopback", socket.create_connection(("127.0.0.1", {port}), 3).recv(9))
+print("loopback", socket.create_connection(("127.0.0.1", {port}), 60).recv(9))
 print("name", socket.getaddrinfo("localhost", 80)[0][4][0] in ("127.0.0.1", "::1"))
 print("authorities", bool(ssl.create_default_context().get_ca_certs()))
 print("server", socket.create_server(("127.0.0.1", 0)).getsockname()[0])
@@ -175,10 +197,10 @@ def test_a_network_where_one_is_asked_for_and_nothing_else_with_it(rung, tmp_pat
             )
             process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if network:
-                server.settimeout(20)
+                server.settimeout(300)
                 with server.accept()[0] as connection:
                     connection.sendall(b"welcome")
-            said[network] = process.communicate(timeout=20)[0].decode()
+            said[network] = process.communicate(timeout=300)[0].decode()
     assert "loopback" not in said[False]
     assert "Error" in said[False]
     authorities = bool(ssl.create_default_context().get_ca_certs())
@@ -253,11 +275,16 @@ def test_no_privileges_to_gain(attempt):
 
 def test_no_variable_of_the_harness(attempt, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-planted-key")
-    said = attempt("return dict(os.environ)")
+    said = attempt(
+        f"""
+        print(dict(os.environ))
+        for pid in (1, {os.getpid()}):
+            try: print(open(f'/proc/{{pid}}/environ').read())
+            except OSError as error: print("refused", pid)
+        """
+    )
     assert "PYTHONHASHSEED" in said
     assert "planted" not in said
-    for pid in (1, os.getpid()):
-        assert "planted" not in attempt(f"return open('/proc/{pid}/environ').read()")
 
 
 def test_the_disk_cannot_be_filled(attempt):
