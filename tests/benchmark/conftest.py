@@ -70,11 +70,11 @@ def router(tmp_path):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """The paper's setting for twenty seconds, three seeds, impatient."""
+    """The paper's setting for ten seconds, three seeds."""
     path = tmp_path / "tiny.yaml"
     path.write_text(
-        "extends: paper\ndescription: for tests\nduration: 20\nseeds: 0-2\n"
-        "held_out_seeds: [77, 78]\nlimits: {simulation_seconds: 20}\n"
+        "extends: paper\ndescription: for tests\nduration: 10\nseeds: 0-2\n"
+        "held_out_seeds: [77, 78]\nlimits: {simulation_seconds: 120}\n"
     )
     return load_benchmark(str(path))
 

@@ -74,7 +74,7 @@ def test_part_of_a_benchmark_is_not_full(tiny):
     part = measure("builtin:llq", tiny, seeds=[1])
     assert (part.full, part.seeds) == (False, (1,))
     assert part.to_json()["interval"] is None
-    shorter = measure("builtin:llq", replace(tiny, duration=10.0))
+    shorter = measure("builtin:llq", replace(tiny, duration=5.0))
     assert shorter.full is False
 
 

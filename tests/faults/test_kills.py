@@ -143,7 +143,7 @@ def _lives(pid: int) -> bool:
 
 
 def _wait_for_workers(pid: int) -> list[int]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         if _workers(pid):
             time.sleep(0.3)

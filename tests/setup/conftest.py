@@ -27,7 +27,7 @@ UPSTREAM_FILES = {
 }
 
 
-def run(*command, cwd, env=None, check=True, timeout=120):
+def run(*command, cwd, env=None, check=True, timeout=600):
     return subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
@@ -81,8 +81,7 @@ class Project:
 
     def __post_init__(self):
         for name in FOLDERS:
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / name, self.root / name, ignore=ignore)
+            shutil.copytree(ROOT / name, self.root / name)
         for name in FILES:
             shutil.copy2(ROOT / name, self.root / name)
 

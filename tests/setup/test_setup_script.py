@@ -31,7 +31,7 @@ def setup(project, *words, path=None):
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -131,6 +131,6 @@ def test_two_at_the_same_time(unreachable):
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=120) for process in both]
+    said = [process.communicate(timeout=600) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert sum("self check: 5" in out for out, _ in said) == 1

@@ -47,7 +47,7 @@ def run(*command, check=True, **where):
         capture_output=True,
         text=True,
         check=check,
-        timeout=120,
+        timeout=600,
         stdin=subprocess.DEVNULL,
         **where,
     )
