@@ -47,7 +47,7 @@ main() {
     unset PYTHONDONTWRITEBYTECODE # as in many containers: each process would compile all anew
     ./setup.sh --simulator embedded
     install_test_tools
-    check shellcheck "$bin/shellcheck" setup.sh run.sh tests/run.sh .ci/run environment/*.sh
+    check shellcheck "$bin/shellcheck" setup.sh run.sh tests/run.sh tests/peers/run.sh .ci/run environment/*.sh
     check ruff "$bin/ruff" check
     check "ruff format" "$bin/ruff" format --check
     check mypy "$bin/mypy"
