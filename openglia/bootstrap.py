@@ -98,7 +98,7 @@ def install(groups: list[str]) -> str:
             _run([sys.executable, "-m", "venv", str(VENV)], "make .venv")
         wanted = pins()
         have = json.loads(FINISHED.read_text()) if FINISHED.exists() else {}
-        how = _install([pin for group in groups for pin in wanted[group]])
+        how = install_into(PYTHON, [pin for group in groups for pin in wanted[group]])
         script = VENV / "bin" / "openglia"
         write_atomically(script, CONSOLE_SCRIPT)
         script.chmod(0o755)
@@ -127,13 +127,21 @@ def waiting_lock(path: Path, what: str) -> Iterator[None]:
         yield
 
 
-def _install(requirements: list[str]) -> str:
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check"]
+def install_into(python: Path, requirements: list[str]) -> str:
+    """Install packages into an interpreter's environment, which needs no pip; by what.
+
+    Args:
+        requirements: as pip takes them on its command line.
+
+    Raises:
+        OpenGliaError: neither uv nor pip can; says why.
+    """
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
     uv = VENV / "bin" / "uv"
     try:
         if not uv.exists():
-            _run([*pip, "install", "--quiet", UV], "install uv")
-        command = [str(uv), "pip", "install", "--quiet", "--python", str(PYTHON), *requirements]
+            _run([str(PYTHON), "-m", "pip", "install", "--quiet", UV], "install uv")
+        command = [str(uv), "pip", "install", "--quiet", "--python", str(python), *requirements]
         _run(command, "install packages", _uv_environment(pip))
     except OpenGliaError as error:
         print(f"setup: uv does not work here ({error}); pip takes longer", file=sys.stderr)

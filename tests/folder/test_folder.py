@@ -3,12 +3,13 @@
 import json
 import shutil
 import socket
+import zipfile
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from openglia.errors import UsageError
+from openglia.errors import OpenGliaError, UsageError
 from openglia.problems.folder import marks
 from openglia.problems.folder.kind import FolderKind
 from openglia.problems.folder.literals import literals
@@ -88,6 +89,49 @@ def test_what_an_evaluator_may_do(folder, body, rule, reason):
     assert (line["status"], line["rule"]) == ("failed", rule), line
     assert reason in line["reason"]
     assert "\n" not in line["reason"]
+
+
+def test_requirements_go_into_an_environment_of_their_own(folder, tmp_path):
+    wheel = tmp_path / "tiny_step-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tiny_step.py", "STEP = 6\n")
+        about = "tiny_step-1.0.dist-info/"
+        archive.writestr(
+            about + "METADATA", "Metadata-Version: 2.1\nName: tiny-step\nVersion: 1.0\n"
+        )
+        archive.writestr(about + "WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(about + "RECORD", "")
+    evaluator = (
+        "from tiny_step import STEP\ndef evaluate(p):\n    return {'combined_score': STEP}\n"
+    )
+    place = folder(evaluator, requirements__txt=f"{wheel}\n")
+    assert measured(place)["value"] == 6.0
+    folder(evaluator, requirements__txt=f"{tmp_path}/absent-1.0-py3-none-any.whl\n")
+    with pytest.raises(OpenGliaError, match=r"requirements\.txt cannot be installed: .*; mend it"):
+        measured(place)
+
+
+def test_all_that_an_evaluator_needs_is_named_at_once(folder):
+    """Else one would learn of one package after another, a run for each."""
+    place = folder(
+        "import json, helper\nfrom absent_one.part import thing\ndef evaluate(p): ...\n",
+        program="import absent_two\n",
+        helper__py="import numpy.linalg as la, absent_three, evaluator\n",
+        unused__py="import absent_four\n",
+    )
+    reason = measured(place)["reason"]
+    assert reason.startswith("ModuleNotFoundError: No module named 'absent_three'; name")
+    assert reason.endswith("it imports absent_one, absent_three, absent_two, numpy")
+
+
+def test_files_are_named_as_in_the_folder(folder):
+    missing = "str(Path(__file__).resolve().parent / 'data' / 'x.csv')"
+    place = folder(
+        "from pathlib import Path\n"
+        "def evaluate(program_path):\n"
+        f"    return {{'combined_score': 0.0, 'error': {missing} + ' for ' + program_path}}\n"
+    )
+    assert measured(place)["reason"] == "data/x.csv for program.py"
 
 
 def test_an_evaluator_that_changes_its_files_or_plants_compiled_ones_changes_nothing(folder):

@@ -1,16 +1,15 @@
 """The Python that an evaluator runs with: this project's, or one with its ``requirements.txt``."""
 
 import shutil
-import subprocess
 import sys
+import venv
 from pathlib import Path
 
 from openglia import paths
+from openglia.bootstrap import install_into
 from openglia.errors import OpenGliaError
 from openglia.files import exclusive_lock, sha256
 from openglia.problems.folder.source import Source
-
-_SECONDS = 1800.0  # for an installation
 
 
 def interpreter(source: Source) -> Path:
@@ -29,26 +28,17 @@ def interpreter(source: Source) -> Path:
     with exclusive_lock(folder.parent / f"{key}.lock", "another run installs the same packages"):
         if not whole.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            _run([sys.executable, "-m", "venv", str(folder)], wanted)
-            uv = shutil.which("uv")
-            install = [uv, "pip", "install", "--python", str(python)] if uv else None
-            install = install or [str(python), "-m", "pip", "install"]
-            _run([*install, "--quiet", "-r", str(wanted)], wanted)
+            _install(folder, wanted)
             whole.touch()
     return python
 
 
-def _run(command: list[str], wanted: Path) -> None:
+def _install(folder: Path, wanted: Path) -> None:
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise OpenGliaError(f"{wanted} cannot be installed: {error}") from None
-    if done.returncode:
-        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        last = said[-1].strip() if said else "no message"
+        venv.create(folder, symlinks=True)
+        install_into(folder / "bin" / "python", ["-r", str(wanted)])
+    except (OSError, OpenGliaError) as error:
         raise OpenGliaError(
-            f"{wanted} cannot be installed: {last[:300]}; mend it, or see that the package index "
-            f"can be reached"
-        )
+            f"{wanted} cannot be installed: {error}; mend it, or see that the package index can "
+            f"be reached"
+        ) from None

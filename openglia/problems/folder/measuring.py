@@ -94,7 +94,11 @@ def call(
             reason = f"the evaluation took longer than {source.timeout:g} s"
             return Measured(rule="timeout", reason=reason, detail=worker.stderr()[-_DETAIL:])
         try:
-            told = json.loads((folder / "result.json").read_text())
+            written = (folder / "result.json").read_text()
+            # Files as the problem's folder has them: this copy of it is gone when one reads that.
+            for place in (work, candidate.parent):
+                written = written.replace(f"{place}/", "")
+            told = json.loads(written)
         except (OSError, ValueError):
             reason = f"the evaluator's process ended with status {worker.status} and no result"
             return Measured(rule="crash", reason=reason, detail=worker.stderr()[-_DETAIL:])

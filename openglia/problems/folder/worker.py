@@ -6,6 +6,8 @@ holds ``evaluator`` (in a private copy of the problem's folder; its own folder i
 evaluator prints goes where the process's output goes.
 """
 
+import ast
+import contextlib
 import importlib.util
 import json
 import os
@@ -37,6 +39,8 @@ def main(job_file: str) -> int:
         said = f"{type(error).__name__}: {error}"
         if isinstance(error, ModuleNotFoundError):
             said += "; name what the evaluator needs in the folder's requirements.txt"
+            needed = _imported(evaluator, Path(job["program"]))
+            said += f": it imports {', '.join(needed)}" if needed else ""
         result = {"error": said[:_TEXT], "detail": "".join(lines)[-_TEXT:]}
     Path(job["result"]).write_text(json.dumps(result))
     return 0
@@ -68,6 +72,31 @@ def _evaluator(path: Path, function: str) -> Any:
     sys.modules["evaluator"] = module
     spec.loader.exec_module(module)
     return getattr(module, function)
+
+
+def _imported(*programs: Path) -> list[str]:
+    """Modules that the programs import, and the files beside the first, but for Python's own.
+
+    All of them, for an environment with one of them alone would lack the others.
+    """
+    beside = {path.stem: path for path in programs[0].parent.glob("*.py")}
+    waiting, seen, needed = list(programs), set(programs), set[str]()
+    while waiting:
+        found = set[str]()
+        with contextlib.suppress(OSError, SyntaxError, ValueError):
+            for node in ast.walk(ast.parse(waiting.pop().read_bytes())):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    found.add(node.module)
+        for name in {name.partition(".")[0] for name in found} - sys.stdlib_module_names:
+            path = beside.get(name)
+            if path is None:
+                needed.add(name)
+            elif path not in seen:
+                seen.add(path)
+                waiting.append(path)
+    return sorted(needed - {"openevolve"})
 
 
 def _told(returned: Any) -> dict[str, Any]:
