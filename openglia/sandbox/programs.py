@@ -51,7 +51,11 @@ def program(command: str, readable: Sequence[Path], root: Path, *, network: bool
         if word != "env" and "=" not in word:
             break  # the program itself
     shown += [need for path in shown for need in _environment(path)]
-    return Program(readable=tuple(dict.fromkeys(shown)), folders=tuple(folders), network=network)
+    # What lies in a folder that is shown is there with it, and bubblewrap can lay nothing over a
+    # link in it, such as an environment's interpreter.
+    whole = {path for path in shown if path.is_dir()}
+    readable = tuple(p for p in dict.fromkeys(shown) if whole.isdisjoint(p.parents))
+    return Program(readable=readable, folders=tuple(folders), network=network)
 
 
 def _needed(path: Path) -> Iterator[Path]:

@@ -416,6 +416,18 @@ def test_a_program_on_the_callers_path_is_found_with_its_virtual_environment(
     assert program("cat x", (), layout.root, network=False).readable == ()
 
 
+def test_the_interpreter_of_an_environment_that_is_shown_works(layout, tmp_path):
+    """A link out of a folder that is shown, named by the command: shown once, with the folder."""
+    environment = tmp_path / "env"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "pyvenv.cfg").write_text(f"home = {sys.base_prefix}/bin\n")
+    python = environment / "bin" / "python"
+    python.symlink_to(Path(sys.executable).resolve())
+    command = f"{python} -c 'print(6 * 7)'"
+    done = inside(shown(layout, command, environment), command)
+    assert done.stdout == "42\n", done.stderr
+
+
 def test_it_reaches_the_network_only_if_told(layout):
     server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
     server.RequestHandlerClass = type(
