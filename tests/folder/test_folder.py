@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from openglia.errors import OpenGliaError, UsageError
-from openglia.problems.folder import marks
+from openglia.problems.folder import environment, marks
 from openglia.problems.folder.kind import FolderKind
 from openglia.problems.folder.literals import literals
 from openglia.problems.folder.source import read_source
@@ -106,8 +106,15 @@ def test_requirements_go_into_an_environment_of_their_own(folder, tmp_path):
     )
     place = folder(evaluator, requirements__txt=f"{wheel}\n")
     assert measured(place)["value"] == 6.0
-    folder(evaluator, requirements__txt=f"{tmp_path}/absent-1.0-py3-none-any.whl\n")
-    with pytest.raises(OpenGliaError, match=r"requirements\.txt cannot be installed: .*; mend it"):
+
+
+def test_requirements_that_cannot_be_installed_are_said_so(folder, monkeypatch):
+    def refuse(python, requirements):
+        raise OpenGliaError("no such package")
+
+    monkeypatch.setattr(environment, "install_into", refuse)
+    place = folder(requirements__txt="absent\n")
+    with pytest.raises(OpenGliaError, match=r"txt cannot be installed: no such package; mend it"):
         measured(place)
 
 
