@@ -109,6 +109,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-preflight", action="store_true", help="do not try the model once before the run"
     )
     parser.add_argument(
+        "--link", type=Path, metavar="PATH", help="make this a link to the run's folder"
+    )
+    parser.add_argument(
         "--quiet", action="store_true", help="no display, and no line for each evaluation"
     )
     parser.epilog = (
@@ -125,7 +128,19 @@ def run(arguments: argparse.Namespace) -> int:
 
     adopt_dotenv(os.environ)
     with Display(quiet=arguments.quiet) as display:
-        return conduct(options(arguments), say, on_begin=display.begin)
+
+        def begin(folder: Path) -> None:
+            if arguments.link is not None:
+                _link(arguments.link, folder)
+            display.begin(folder)
+
+        return conduct(options(arguments), say, on_begin=begin)
+
+
+def _link(link: Path, folder: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder)
 
 
 def options(arguments: argparse.Namespace) -> "Options":
