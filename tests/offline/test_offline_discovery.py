@@ -151,8 +151,7 @@ def test_a_seed_repeats_and_another_differs(make_bench):
     assert benches[0].evaluations == benches[1].evaluations
 
 
-@pytest.mark.parametrize("asked_and_not_answered", [False, True])
-@pytest.mark.parametrize("messages", [3, 11, 41])
+@pytest.mark.parametrize(("messages", "asked_and_not_answered"), [(11, True), (41, False)])
 def test_a_run_that_goes_on_searches_on(make_bench, finished, messages, asked_and_not_answered):
     """Whatever it was killed in: what comes is what would have come."""
     whole, outcome = finished
