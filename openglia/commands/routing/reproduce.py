@@ -37,7 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     benchmarks = [load_benchmark(name) for name in names]
     output = folder_for_output(arguments.output)  # before an hour is spent
     tables = reproduce.measure_all(benchmarks, arguments.simulator, say=print)
-    write_atomically(output / "RESULTS.md", results.render(tables))
+    gaps = [
+        reproduce.measure_gap(table.benchmark, say=print)
+        for table in tables
+        if table.rows and table.benchmark.name in reproduce.GAPS
+    ]
+    write_atomically(output / "RESULTS.md", results.render(tables, gaps))
     if measured := [table for table in tables if table.rows]:
         write_atomically(output / results.PLOT, png(plot.plot(measured)))
     print(f"Written to {output / 'RESULTS.md'}.")

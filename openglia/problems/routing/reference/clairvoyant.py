@@ -7,9 +7,6 @@ on the embedded engine, because no evaluation would accept it.
 """
 
 from bisect import insort
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from multiprocessing import get_context
 from operator import add
 
 import numpy as np
@@ -21,6 +18,7 @@ from openglia.problems.routing.benchmark.workload import generate
 from openglia.problems.routing.evaluation.measuring import Evaluation
 from openglia.problems.routing.evaluation.requests import Requests
 from openglia.problems.routing.evaluation.statistics import summarise
+from openglia.problems.routing.reference.by_seed import by_seed
 from openglia.problems.routing.simulator.dispatch import MakeRouter
 from openglia.problems.routing.simulator.engine import simulate
 from openglia.problems.routing.simulator.interface import (
@@ -38,8 +36,6 @@ Array = NDArray[np.float64]
 
 def measure(benchmark: Benchmark) -> Evaluation:
     """Its figures on the evaluation seeds, on the embedded engine, without limits or fence."""
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        requests = list(pool.map(partial(_measure_seed, benchmark), benchmark.seeds))
     return Evaluation(
         scheduler="clairvoyant",
         benchmark=benchmark.name,
@@ -48,12 +44,12 @@ def measure(benchmark: Benchmark) -> Evaluation:
         seeds=benchmark.seeds,
         full=True,
         wall_seconds=0.0,
-        statistics=summarise(requests),
+        statistics=summarise(by_seed(_simulate, benchmark)),
         execution_times=ExecutionTimes.load(benchmark.cluster).source,
     )
 
 
-def _measure_seed(benchmark: Benchmark, seed: int) -> Requests:
+def _simulate(benchmark: Benchmark, seed: int) -> Requests:
     trace = generate(benchmark, seed)
     times = ExecutionTimes.load(benchmark.cluster)
     records = simulate(benchmark.cluster, trace, router(trace), times).records

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from openglia.problems.routing.reference.gap_words import section
 from openglia.problems.routing.reference.references import (
     CLAIRVOYANT,
     HEAD_ROOM,
@@ -10,7 +11,7 @@ from openglia.problems.routing.reference.references import (
     OBJECTIVES,
     REFERENCES,
 )
-from openglia.problems.routing.reference.reproduce import Table
+from openglia.problems.routing.reference.reproduce import Gap, Table
 from openglia.problems.routing.seeds import format_seeds
 from openglia.tables import markdown
 
@@ -18,8 +19,9 @@ PLOT = "routers.png"
 _OVER = 1.02  # a mean response time within 2 % of another's is called level with it
 
 
-def render(tables: Sequence[Table]) -> str:
+def render(tables: Sequence[Table], gaps: Sequence[Gap]) -> str:
     """The Markdown. ``PLOT`` is the name of the plot beside it."""
+    by_name = {table.benchmark.name: table for table in tables}
     measured = [table for table in tables if table.rows]
     lines = [
         "# Known routers, measured",
@@ -42,6 +44,8 @@ def render(tables: Sequence[Table]) -> str:
         *(f"- {sentence}" for table in measured for sentence in _findings(table)),
         "",
     ]
+    for gap in gaps:
+        lines += section(gap, by_name[gap.benchmark.name])
     for table in tables:
         lines += _section(table)
     return "\n".join(lines).rstrip() + "\n"

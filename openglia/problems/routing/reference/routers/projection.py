@@ -15,6 +15,7 @@ from vidur.entities import Request
 from vidur.scheduler.global_scheduler.base_global_scheduler import BaseGlobalScheduler
 
 FIRST_GUESS = 256  # output tokens, until completions have been seen
+RESERVED = 0.05  # share of the memory that stays free, as in ``past_future.py``
 AHEAD = np.array([1, 8, 16, 32, 64, 128, 256, 512, 1024])  # h
 
 
@@ -23,7 +24,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         super().__init__(*arguments, **options)
         policy = next(iter(self._replica_schedulers.values()))._config
         self._padding = policy.block_size / 2  # tokens lost in a request's last block, mean
-        self._capacity = policy.num_blocks * policy.block_size  # tokens
+        self._room = (1 - RESERVED) * policy.num_blocks * policy.block_size  # tokens
         self._placed = {number: [] for number in self._replica_schedulers}  # request, prompt
         self._expected = {number: np.zeros(len(AHEAD)) for number in self._replica_schedulers}
         self._outputs = []  # of completed requests, sorted
@@ -41,7 +42,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             its = tokens_ahead(np.array([prompt + self._padding]), np.array([0]), self._past)
             peaks = {number: (tokens + its).max() for number, tokens in self._expected.items()}
             target = min(peaks, key=lambda number: peaks[number])
-            if peaks[target] > self._capacity and self._placed[target]:
+            if peaks[target] > self._room and self._placed[target]:
                 break
             self._expected[target] = self._expected[target] + its
             self._placed[target].append((request, prompt))
