@@ -16,12 +16,10 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
-from vidur_cases import FIELDS, named_cases, run_vidur  # noqa: E402
+from vidur_cases import FIELDS, RECORDINGS, named_cases, run_vidur  # noqa: E402
 
 from openglia.problems.routing.hardware.tables import Tables  # noqa: E402
 from openglia.problems.routing.vidur import checkout, predictors  # noqa: E402
-
-RECORDINGS = HERE / "recordings"
 
 
 def main() -> None:

@@ -2,18 +2,22 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from vidur_cases import FIELDS, Case, draw_trace, random_case, run_engine, run_vidur
+from vidur_cases import (
+    FIELDS,
+    RECORDINGS,
+    draw_trace,
+    random_case,
+    recorded_case,
+    run_engine,
+    run_vidur,
+)
 
-from openglia.problems.routing.benchmark.trace import Trace
-from openglia.problems.routing.exchange import cluster_of
 from openglia.problems.routing.hardware.tables import Tables
 from openglia.problems.routing.simulator.timing import ExecutionTimes
 
-RECORDINGS = Path(__file__).parent / "recordings"
 INDEX = json.loads((RECORDINGS / "cases.json").read_text())["cases"]
 
 
@@ -27,12 +31,6 @@ def tables() -> Tables:
 def results() -> dict[str, np.ndarray]:
     with np.load(RECORDINGS / "results.npz") as archive:
         return dict(archive)
-
-
-def recorded_case(entry: dict, results: dict[str, np.ndarray]) -> Case:
-    columns = ("arrived_at", "num_prefill_tokens", "num_decode_tokens")
-    trace = Trace(*(results[f"{entry['name']}/{column}"].tolist() for column in columns))
-    return Case(entry["name"], cluster_of(entry["cluster"]), trace, entry["router"], entry["seed"])
 
 
 @pytest.mark.parametrize("entry", INDEX, ids=[entry["name"] for entry in INDEX])

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +13,15 @@ import numpy as np
 
 from openglia.problems.routing.benchmark.definition import Cluster, ReplicaScheduler
 from openglia.problems.routing.benchmark.trace import Trace, to_csv
+from openglia.problems.routing.exchange import cluster_of
 from openglia.problems.routing.simulator.engine import simulate
 from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.loading import load_router, vidur_modules
 from openglia.problems.routing.simulator.routers import ROUTERS
 
 HERE = Path(__file__).resolve().parent
+RECORDINGS = HERE / "recordings"
+
 FIELDS = (
     "completed_at",
     "first_token_at",
@@ -59,6 +63,13 @@ class Case:
     @property
     def router_file(self) -> Path | None:
         return HERE / "routers" / self.router if self.router.endswith(".py") else None
+
+
+def recorded_case(entry: dict, results: Mapping[str, np.ndarray]) -> Case:
+    """The case of an entry of ``cases.json``, with its trace from ``results.npz``."""
+    columns = ("arrived_at", "num_prefill_tokens", "num_decode_tokens")
+    trace = Trace(*(results[f"{entry['name']}/{column}"].tolist() for column in columns))
+    return Case(entry["name"], cluster_of(entry["cluster"]), trace, entry["router"], entry["seed"])
 
 
 def draw_trace(rng: np.random.Generator, count: int, rate: float, prompts=120, outputs=90) -> Trace:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from openglia.files import write_json
 from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.hooks import ROUTER
 
 JOB = "job.json"
 SUMMARY = "summary.json"
@@ -31,7 +32,8 @@ class Job:
     output_dir: Path
     resolution: float | None = None  # seconds between samples of the replicas; None: no samples
     request_metrics: bool = True  # write request_metrics.csv, which costs the engine time
-    isolated: bool = False  # the router is in another process, at the end of standard input
+    isolated: bool = False  # the candidate is in another process, at the end of standard input
+    hook: str = ROUTER.name  # what the candidate is (``hooks.HOOKS``)
 
     def write(self, path: Path) -> None:
         """For the worker."""

@@ -83,11 +83,14 @@ def _vidur_problem() -> str | None:
     return "Vidur is not installed; run ./setup.sh where its repository can be reached"
 
 
-_SHARED = (_HERE / "__init__.py", _HERE / "exchange.py", _HERE / "benchmark", _HERE / "hardware")
+_SHARED = (
+    *(_HERE / name for name in ("__init__.py", "exchange.py", "hooks.py")),
+    *(_HERE / name for name in ("benchmark", "hardware")),
+)
 
 _OF_A_ROUTER = (
     *("__init__", "blame", "clock", "dispatch", "failures", "host", "interface", "job"),
-    *("loading", "preparation", "routers", "wire"),
+    *("loading", "policy", "preparation", "routers", "wire"),
 )
 
 SIMULATORS = {
@@ -102,7 +105,7 @@ SIMULATORS = {
         problem=lambda: None,
         host="openglia.problems.routing.simulator.host",
         host_sources=(
-            *(_HERE / name for name in ("__init__.py", "exchange.py")),
+            *(_HERE / name for name in ("__init__.py", "exchange.py", "hooks.py")),
             *(_HERE / "benchmark" / name for name in ("__init__.py", "definition.py")),
             *(_HERE / "simulator" / f"{name}.py" for name in _OF_A_ROUTER),
         ),

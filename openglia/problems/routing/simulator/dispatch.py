@@ -6,16 +6,22 @@ from math import inf
 from operator import index
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from openglia.problems.routing.benchmark.definition import Cluster, Limits
+from openglia.problems.routing.benchmark.definition import ReplicaScheduler as Policy
 from openglia.problems.routing.simulator import interface
 from openglia.problems.routing.simulator.clock import Clock
 from openglia.problems.routing.simulator.failures import DETAIL_LINES, RouterFailureError, Rule
 from openglia.problems.routing.simulator.job import Job
 
+if TYPE_CHECKING:
+    from openglia.problems.routing.simulator.replica import Replica
+    from openglia.problems.routing.simulator.timing import ExecutionTimes
+
 _HERE = str(Path(__file__).parent)
 
+MakeReplica = Callable[[int, Policy, "ExecutionTimes", interface.ReplicaScheduler], "Replica"]
 MakeRouter = Callable[
     [interface.SimulationConfig, dict[int, interface.Replica]], interface.BaseGlobalScheduler
 ]
@@ -28,6 +34,8 @@ class Calls:
     """The requests that wait for a router, and what it has cost so far."""
 
     replica_views: list[interface.ReplicaScheduler]  # by number; the engine writes to them
+    stuck = "whose memory can never hold them"  # what is said of requests that end waiting there
+    make_replica: "MakeReplica | None" = None  # another one than the cluster's policy names
 
     def __init__(
         self, cluster: Cluster, num_requests: int, limits: Limits | None, clock: Clock | None
@@ -189,17 +197,19 @@ class Dispatcher(Calls):
         )
 
 
-def take_first(view: interface.ReplicaScheduler, request: interface.Request) -> None:
-    """Take a request that is admitted out of the replica's queue, as the router sees that.
+def take(view: interface.ReplicaScheduler, request: interface.Request, place: int = 0) -> None:
+    """Take a request that is admitted out of the replica's queue, as the candidate sees that.
 
     Raises:
-        RouterFailureError: it is not the first there.
+        RouterFailureError: it is not at that place there.
     """
-    if not view._waiting or view._waiting.popleft() is not request:
+    waiting = view._waiting
+    if len(waiting) <= place or waiting[place] is not request:
         raise RouterFailureError(
             "interface",
             f"the router changed the queue of replica {view.replica_id}, which it may only read",
         )
+    del waiting[place]
 
 
 def config_of(cluster: Cluster) -> interface.SimulationConfig:

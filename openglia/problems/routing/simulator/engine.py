@@ -119,8 +119,9 @@ class Engine:
         self.times = times
         self.arrivals = _Arrivals.of(trace, cluster.max_tokens)
         self.dispatcher = calls
+        make = calls.make_replica or REPLICAS[policy.type]
         self.replicas = [
-            REPLICAS[policy.type](number, policy, times, view)
+            make(number, policy, times, view)
             for number, view in enumerate(self.dispatcher.replica_views)
         ]
         self.records = RequestRecords(self.arrivals.arrived_at[:-1], self.arrivals.prompts)
@@ -275,7 +276,7 @@ class Engine:
             first = min(self.dispatcher.waiting)
             reasons.append(f"the router held back {held} of them to the end, the first is {first}")
         if queued:
-            reasons.append(f"{queued} wait at replicas whose memory can never hold them")
+            reasons.append(f"{queued} wait at replicas {self.dispatcher.stuck}")
         raise RouterFailureError(
             "never-completed",
             f"{self.arrived - self.records.completed} of {self.arrived} requests never completed: "

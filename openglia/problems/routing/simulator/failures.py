@@ -9,6 +9,7 @@ Rule = Literal[
     "import",  # its file cannot be loaded
     "interface",  # it used what a router does not have, or changed what it may only read
     "invalid-placement",  # an unknown replica, no waiting request, a request twice
+    "invalid-choice",  # a request that it was not offered
     "never-completed",  # a request was held back, or cannot fit, until nothing happened any more
     "oracle",  # it asked for an output length
     "router-too-slow",

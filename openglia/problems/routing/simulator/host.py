@@ -17,7 +17,7 @@ from openglia.problems.routing.exchange import FAILED as STATUS
 from openglia.problems.routing.exchange import cluster_of
 from openglia.problems.routing.simulator import interface
 from openglia.problems.routing.simulator.blame import classify
-from openglia.problems.routing.simulator.dispatch import Dispatcher, take_first
+from openglia.problems.routing.simulator.dispatch import Dispatcher, take
 from openglia.problems.routing.simulator.job import Job
 from openglia.problems.routing.simulator.loading import resolve, vidur_modules
 from openglia.problems.routing.simulator.preparation import limit, load_numpy, seed_randomness
@@ -137,7 +137,7 @@ class Follower:
 
     def _admit(self, number: int, index: int) -> None:
         view, request = self._replicas[number], self._requests[index]
-        take_first(view, request)
+        take(view, request)
         view._active[index] = request
         view.num_pending_requests -= 1
         view.num_active_requests += 1

@@ -1,4 +1,4 @@
-"""Loading a router's file, written for Vidur, on top of the embedded simulator's interface."""
+"""Loading a candidate's file, written for Vidur, on top of the embedded simulator's interface."""
 
 import importlib.util
 import logging
@@ -10,13 +10,14 @@ from pathlib import Path
 from types import ModuleType
 
 from openglia.errors import OpenGliaError
+from openglia.problems.routing.hooks import REPLICA_SCHEDULER, ROUTER, Hook
 from openglia.problems.routing.simulator import interface
 from openglia.problems.routing.simulator.dispatch import ROUTER_ERRORS, raise_failure
 from openglia.problems.routing.simulator.failures import RouterFailureError
+from openglia.problems.routing.simulator.policy import ReplicaPolicy
 from openglia.problems.routing.simulator.routers import ROUTERS
 
-ROUTER_CLASS = "AIGlobalScheduler"
-MODULE = "vidur.scheduler.global_scheduler.ai_global_scheduler"
+POLICIES = Path(__file__).parent / "policies"  # the built-in schedulers of replicas
 
 
 class GlobalSchedulerType(IntEnum):
@@ -60,6 +61,7 @@ OFFERED: dict[str, dict[str, object]] = {
         "ReplicaSchedulerType": ReplicaSchedulerType,
     },
     "vidur.logger": {"init_logger": logging.getLogger},
+    "vidur.openglia.replica_policy": {"ReplicaPolicy": ReplicaPolicy},
 }
 
 
@@ -87,16 +89,20 @@ def vidur_modules() -> Iterator[None]:
 
 
 def load_router(path: Path) -> type[interface.BaseGlobalScheduler]:
-    """The class ``AIGlobalScheduler`` of the file at ``path``. Call it within ``vidur_modules``.
+    """The router in the file at ``path``. Call it within ``vidur_modules``.
 
     Raises:
         RouterFailureError: the file cannot be imported or does not hold the class.
     """
-    spec = importlib.util.spec_from_file_location(MODULE, path)
+    return _load(path, ROUTER, interface.BaseGlobalScheduler)  # type: ignore[type-abstract]
+
+
+def _load[C](path: Path, hook: Hook, base: type[C]) -> type[C]:
+    spec = importlib.util.spec_from_file_location(hook.module, path)
     if spec is None or spec.loader is None:
         raise RouterFailureError("import", f"{path.name} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[MODULE] = module
+    sys.modules[hook.module] = module
     try:
         spec.loader.exec_module(module)
     except ROUTER_ERRORS as error:
@@ -104,15 +110,15 @@ def load_router(path: Path) -> type[interface.BaseGlobalScheduler]:
         if missing:
             raise RouterFailureError(
                 "import",
-                f"{error}: of Vidur, a router may import from {', '.join(sorted(OFFERED))}",
+                f"{error}: of Vidur, a {hook.noun} may import from {', '.join(sorted(OFFERED))}",
             ) from error
         raise_failure(error, f"importing {path.name}", rule="import")
-    router = getattr(module, ROUTER_CLASS, None)
-    if not (isinstance(router, type) and issubclass(router, interface.BaseGlobalScheduler)):
+    found = getattr(module, hook.class_name, None)
+    if not (isinstance(found, type) and issubclass(found, base)):
         raise RouterFailureError(
-            "interface", f"{path.name} must define class {ROUTER_CLASS}(BaseGlobalScheduler)"
+            "interface", f"{path.name} must define class {hook.class_name}({hook.base})"
         )
-    return router
+    return found
 
 
 def resolve(scheduler: str) -> type[interface.BaseGlobalScheduler]:
@@ -127,6 +133,17 @@ def resolve(scheduler: str) -> type[interface.BaseGlobalScheduler]:
     if name not in ROUTERS:
         raise OpenGliaError(f"no built-in router {name!r}; there are {', '.join(ROUTERS)}")
     return ROUTERS[name]
+
+
+def resolve_policy(scheduler: str) -> type[ReplicaPolicy]:
+    """Likewise the scheduler of the replicas."""
+    return _load(policy_file(scheduler), REPLICA_SCHEDULER, ReplicaPolicy)
+
+
+def policy_file(scheduler: str) -> Path:
+    """Where that is. There is none of Vidur's own, fcfs: it is what is there without one."""
+    name = scheduler.removeprefix("builtin:")
+    return Path(scheduler) if name == scheduler else POLICIES / f"{name}.py"
 
 
 def _package(name: str) -> None:

@@ -12,7 +12,7 @@ from collections import deque
 from heapq import heappop, heappush
 
 from openglia.problems.routing.benchmark.definition import ReplicaScheduler as Policy
-from openglia.problems.routing.simulator.dispatch import take_first
+from openglia.problems.routing.simulator.dispatch import take
 from openglia.problems.routing.simulator.interface import ReplicaScheduler
 from openglia.problems.routing.simulator.job import Job
 from openglia.problems.routing.simulator.timing import KV_GRANULARITY, ExecutionTimes
@@ -185,18 +185,19 @@ class Replica(ABC):
     def form(self, now: float) -> int:
         """Choose the next batch; return its number of tokens, 0 if there is none."""
 
-    def head_fits(self) -> bool:
-        """Whether cap and memory allow the first request of the queue, its prompt as a whole."""
+    def fits(self, place: int = 0) -> bool:
+        """Whether cap and memory allow a request of the queue, its prompt as a whole."""
         if len(self.running) >= self.batch_size_cap:
             return False
-        needed = -(-self.queue[0].prompt // self.block_size)
+        needed = -(-self.queue[place].prompt // self.block_size)
         return self.num_blocks - self.allocated - needed >= self.watermark
 
-    def admit(self, now: float) -> Job:
-        """Move the first request of the queue to the running ones and give it its blocks."""
-        job = self.queue.popleft()
+    def admit(self, now: float, place: int = 0) -> Job:
+        """Move a request of the queue to the running ones and give it its blocks."""
+        job = self.queue[place]
+        del self.queue[place]
         view = self.view
-        take_first(view, job.view)
+        take(view, job.view, place)
         self.allocated += -(-job.prompt // self.block_size)
         self.running[job] = None
         view._active[job.index] = job.view
@@ -241,7 +242,7 @@ class Replica(ABC):
             return
         order = self.preemption_order()
         while self.decodes and not self._last_decode_fits(order):
-            job = order.pop()
+            job = self.take_victim(order)
             del self.running[job]
             self.restart(job)
         self.allocated += self.crossings[self.steps % self.block_size]
@@ -258,6 +259,10 @@ class Replica(ABC):
         # The last block may only go to the last visit.
         last = next(job for job in reversed(order) if job.decoding)
         return (last.processed + self.steps - 1) % block_size == 0
+
+    def take_victim(self, order: list[Job]) -> Job:
+        """Take the request that restarts next out of ``order``."""
+        return order.pop()
 
     def preemption_order(self) -> list[Job]:
         """The running requests as Vidur visits them; it evicts from the end."""

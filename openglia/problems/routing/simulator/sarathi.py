@@ -39,9 +39,14 @@ class SarathiReplica(Replica):
                     skipped.append(job)
             if skipped:
                 self.running = dict.fromkeys([*skipped, *running])
-        while self.queue and tokens < self.chunk_size and self.head_fits():
+        tokens = self.admit_waiting(now, tokens)
+        self.batch_decodes = self.decodes > 0
+        return tokens
+
+    def admit_waiting(self, now: float, tokens: int) -> int:
+        """Fill the batch of ``tokens`` with waiting prompts; return what it has then."""
+        while self.queue and tokens < self.chunk_size and self.fits():
             chunk = min(self.queue[0].prompt, self.chunk_size - tokens)
             tokens += chunk
-            prefills.append((self.admit(now), chunk))
-        self.batch_decodes = self.decodes > 0
+            self.batch_prefills.append((self.admit(now), chunk))
         return tokens

@@ -24,7 +24,7 @@ class VllmReplica(Replica):
     def form(self, now: float) -> int:
         prefills = self.batch_prefills
         tokens = longest = 0
-        while self.queue and self.head_fits():
+        while self.queue and self.fits():
             prompt = self.queue[0].prompt
             longest = max(longest, prompt)
             # Prompts are padded to the longest of the batch.

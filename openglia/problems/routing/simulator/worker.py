@@ -23,14 +23,18 @@ from openglia.errors import OpenGliaError
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.trace import read_trace
 from openglia.problems.routing.exchange import FAILED, SUMMARY, Failure, Job
+from openglia.problems.routing.hooks import REPLICA_SCHEDULER, ROUTER
 from openglia.problems.routing.simulator.blame import HARNESS, classify, failed, reason_of
 from openglia.problems.routing.simulator.clock import SLACK, Clock, over_limit, seconds_left, shared
 from openglia.problems.routing.simulator.dispatch import Calls, Dispatcher
 from openglia.problems.routing.simulator.engine import simulate_calling
 from openglia.problems.routing.simulator.failures import RouterFailureError
-from openglia.problems.routing.simulator.loading import resolve, vidur_modules
+from openglia.problems.routing.simulator.interface import BaseGlobalScheduler
+from openglia.problems.routing.simulator.loading import resolve, resolve_policy, vidur_modules
 from openglia.problems.routing.simulator.log import Log
 from openglia.problems.routing.simulator.preparation import limit, load_numpy, seed_randomness
+from openglia.problems.routing.simulator.routers import LlqRouter
+from openglia.problems.routing.simulator.scheduling import Schedulers
 from openglia.problems.routing.simulator.timing import ExecutionTimes
 
 
@@ -205,8 +209,15 @@ def _calls(job: Job, seed: int, num_requests: int, clock: Clock) -> Calls:
         link = Link(0)
         introduce(link, job.scheduler, job.cluster, job.limits, seed)
         return RemoteRouter(job.cluster, link, num_requests, job.limits, clock)
-    clock[0] = perf_counter()  # a router's file may hang while it is imported, too
-    return Dispatcher(job.cluster, resolve(job.scheduler), num_requests, job.limits, clock)
+    clock[0] = perf_counter()  # a candidate's file may hang while it is imported, too
+    if job.hook == ROUTER.name:
+        router: type[BaseGlobalScheduler] = resolve(job.scheduler)
+    elif job.scheduler == f"builtin:{REPLICA_SCHEDULER.yardstick}":
+        router = LlqRouter  # and no hook at all
+    else:
+        policy = resolve_policy(job.scheduler)
+        return Schedulers(job.cluster, policy, num_requests, job.limits, clock)
+    return Dispatcher(job.cluster, router, num_requests, job.limits, clock)
 
 
 if __name__ == "__main__":
