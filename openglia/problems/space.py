@@ -90,7 +90,8 @@ class OfflineTask:
     command: str  # scores that file, and ends with a line that is one JSON object
     subset: str  # an option of the command, to be followed by a few cases: 0,1
     presentation: Presentation  # how the JSON object is read, and what its figures are called
-    # Scores the files whose absolute paths follow, such a line for each; None: one at a time.
+    # Scores the files whose absolute paths follow, such a line for each; None: one at a time. Where
+    # lines have wall_seconds, long evaluations are asked for one at a time all the same.
     several: str | None = None
     giving_up: GivingUp | None = None  # where the objective is the lower the better
     # What the account's table says of a line besides, by the column's title.

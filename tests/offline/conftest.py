@@ -35,6 +35,7 @@ for file in files or [here / "vidur/scheduler/global_scheduler/ai_global_schedul
     result = {{
         "status": "ok", "mean_response_time": score + 0.01 * len(seeds), "seeds": seeds,
         "interval": [score - 1, score + 1], "ratio_to_llq": score / 55,
+        "wall_seconds": 200 * ("the longest prompt first." in source),
         "restarted_share": 0.0125, "queue_time_mean": 3.0,
         "per_seed": [score + 0.01 * len(seeds)] * len(seeds),
     }}

@@ -134,7 +134,6 @@ class Researcher:
         """The lines of the first trials, of one at least; all are at the same fidelity."""
         cases = None if trials[0].full else self._screening
         sources = [self.task.space.render(trial.point) for trial in trials]
-        begun = self.clock()
         if len(trials) == 1:
             command = shelltalk.evaluate(self.task, sources[0], cases, self._bound(trials[0]))
         else:
@@ -142,12 +141,13 @@ class Researcher:
         # The first line of a command is what watchers are shown.
         command = f"# {self._title(trials)}\n{command}"
         output = yield Step(self._remark(trials), command, sources[0])
-        short = self.clock() - begun < SHORT * len(trials)
-        small = max(map(len, sources)) < SMALL
-        self._most = SIDE_BY_SIDE if self.task.several and short and small else 1
         reason = "the command printed no result"
         nothing: Line = {"status": "failed", "rule": "no result", "reason": reason}
         lines: list[Line] = [*shelltalk.results(output)[-len(trials) :]]
+        # From the answer and not the clock, so that a run that goes on repeats its commands.
+        short = sum(line.get("wall_seconds", 0) for line in lines) < SHORT * len(trials)
+        small = max(map(len, sources)) < SMALL
+        self._most = SIDE_BY_SIDE if self.task.several and short and small else 1
         return lines or [nothing]
 
     def _bound(self, trial: Trial) -> float | None:
