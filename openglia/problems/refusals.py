@@ -90,8 +90,14 @@ def _reason(details: ErrorDetails) -> str:
             return f"must be above {context['gt']:g}, not {value}"
         case "greater_than_equal":
             return f"must be at least {context['ge']:g}, not {value}"
+        case "less_than":
+            return f"must be below {context['lt']:g}, not {value}"
         case "less_than_equal":
             return f"must be at most {context['le']:.10g}, not {value}"
+        case "tuple_type":
+            return f"must be a list, not {value}"
+        case "bool_type":
+            return f"must be true or false, not {value}"
         case "list_type" | "too_short":
             return f"must be a list with at least one entry, not {value}"
         case "model_type" | "model_attributes_type":

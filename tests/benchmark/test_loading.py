@@ -1,22 +1,37 @@
 """Benchmark files: what they mean, and that a wrong one is refused in one clear line."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 import yaml
 
 from openglia.errors import UsageError
 from openglia.paths import BENCHMARKS
-from openglia.problems.routing.benchmark.loading import available, load_benchmark
+from openglia.problems.routing import problem
+from openglia.problems.routing.benchmark.loading import (
+    available,
+    load_benchmark,
+    resolved,
+    to_yaml,
+)
+from openglia.problems.routing.exchange import cluster_of
+from openglia.problems.routing.problem import Routing
+from openglia.problems.routing.simulators import SIMULATORS, find, require
 
 # Scores, stored baselines and traces are kept under these.
 HASHES = {
     "code": "cc5ed6ccb84a",
     "conversation": "4dd1a8ade651",
+    "failures": "2e706dd9cddc",
     "glia-artifact": "ad306b88a9b3",
     "heterogeneous-load": "682411cad3dd",
     "paper": "5ae6099a7056",
     "paper-loose": "94cee7a6b7ab",
     "paper-tight": "b4a411c93640",
     "smoke": "ea7a65cb48f5",
+    "stale-signals": "885cf3dae3eb",
+    "unequal-replicas": "8fbbbb11da54",
 }
 
 
@@ -130,6 +145,34 @@ def put(path: str, value):
             ),
             "cluster.replica_scheduler.max_tokens_in_batch",
             "must be at least max_tokens (8192)",
+        ),
+        (put("cluster.groups", 4), "cluster.groups", "must be a list, not 4"),
+        (put("cluster.groups", [{"replicas": 3}]), "cluster.groups", "hold 3 replicas"),
+        (
+            put("cluster.groups", [{"replicas": 4, "num_blocks": 300}]),
+            "cluster.groups[0].num_blocks",
+            "300 blocks of 16 tokens, less the watermark, do not hold a request",
+        ),
+        (put("cluster.memory_margin", 1), "cluster.memory_margin", "must be below 1, not 1"),
+        (put("cluster.signals", {"delay": -1}), "cluster.signals.delay", "must be at least 0"),
+        (put("cluster.signals", {"delay": 1e-3}), "cluster.signals.delay", "0 or at least 0.01"),
+        (
+            put("cluster.signals", {"delay": 1, "own_placements": "yes"}),
+            "cluster.signals.own_placements",
+            "must be true or false, not 'yes'",
+        ),
+        (
+            put("cluster.failures", [{"replica": 4, "at": 1, "duration": 1}]),
+            "cluster.failures[0].replica",
+            "there are replicas 0 to 3, not 4",
+        ),
+        (
+            put(
+                "cluster.failures",
+                [{"replica": 1, "at": 9, "duration": 1}, {"replica": 1, "at": 1, "duration": 8}],
+            ),
+            "cluster.failures[0].at",
+            "replica 1 must have come back, which it does at 9",
         ),
         (put("cluster", [1]), "cluster", "must be a mapping, not [1]"),
         (put("cluster", None), "cluster", "is missing"),
@@ -295,3 +338,86 @@ def test_own_file_may_extend_a_shipped_one(tmp_path):
     assert mine.cluster.replicas == 8
     assert mine.cluster.max_tokens == 8192
     assert mine.seeds == (3, 5)
+
+
+def test_the_kv_cache_is_what_memory_leaves_beside_the_weights(edited):
+    """By hand: Llama-3-8B has 8.03e9 weights of 2 bytes, and takes 2 MiB for a block of 16."""
+    blocks = edited(put("cluster.replica_scheduler.num_blocks", "auto")).cluster.replica_scheduler
+    assert blocks.num_blocks == int((24e9 * 0.9 - 2 * 8_030_261_248) / 2**21) == 2641
+    with_less = {"memory_margin": 0.05, "replica_scheduler.num_blocks": "auto"}
+
+    def edit(values):
+        for key, value in with_less.items():
+            put(f"cluster.{key}", value)(values)
+        values["cluster"]["groups"] = [
+            {"replicas": 1}, {"replicas": 2, "gpu": "A100"}, {"replicas": 1, "num_blocks": 900}
+        ]  # fmt: skip
+
+    by_gpu = [int((memory * 0.95 - 2 * 8_030_261_248) / 2**21) for memory in (24e9, 80e9)]
+    found = edited(edit).cluster.members
+    assert [group.num_blocks for group in found] == [by_gpu[0], by_gpu[1], by_gpu[1], 900]
+    assert [group.gpu for group in found] == ["A10", "A100", "A100", "A10"]
+
+
+def test_a_cluster_that_is_plain_after_all_is_the_plain_one(edited):
+    """No delay, and groups that are all alike; an absent key has no part in the hash."""
+
+    def edit(values):
+        values["cluster"] |= {
+            "groups": [{"replicas": 1, "gpu": "A10"}, {"replicas": 3, "num_blocks": 2400}],
+            "signals": {"delay": 0},
+            "failures": [],
+        }
+
+    same = edited(edit)
+    assert same.cluster == load_benchmark("paper").cluster
+    assert same.hash == HASHES["paper"]
+
+
+@pytest.mark.parametrize("name", ["failures", "stale-signals", "unequal-replicas"])
+def test_what_vidur_does_not_simulate_is_kept_in_full_and_refused_there(name, tmp_path):
+    benchmark = load_benchmark(name)
+    path = tmp_path / "kept.yaml"
+    path.write_text(to_yaml(benchmark))
+    assert load_benchmark(str(path)) == benchmark
+    told = json.loads(json.dumps(asdict(benchmark)))
+    assert resolved(told, path) == benchmark
+    assert cluster_of(told["cluster"]) == benchmark.cluster
+    require(SIMULATORS["embedded"], benchmark)
+    with pytest.raises(UsageError, match=f"{name} has cluster..*, which Vidur does not simulate"):
+        require(SIMULATORS["vidur"], benchmark)
+
+
+def routing(name):
+    return Routing(load_benchmark(name), find("embedded"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("unequal-replicas", "replicas 0 to 1: A10, 2641 KV-cache blocks of 16 tokens; replica 2"),
+        ("stale-signals", "refreshed every 5 s; its own placements are not seen until then either"),
+        ("failures", "replica 1 from 200 to 260 s; replica 3 from 600 to 720 s"),
+        ("paper-tight", "4 of Llama-3-8B, each on one A10 with 2048 KV-cache blocks"),
+    ],
+)
+def test_agents_are_told_what_is_particular_about_the_cluster(name, words):
+    for told in (routing(name).statement("THE BASELINES"), routing(name).brief()):
+        assert words in told
+        assert told.index("## The objective") < told.index(words)
+        assert told.count("## What is particular about this cluster") == 1
+    assert "particular" not in routing("paper").statement("")
+
+
+def test_a_cluster_beyond_vidur_is_not_confirmed_there_and_that_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(problem, "is_installed", lambda: True)
+    late, said = routing("stale-signals"), []
+    assert late.confirm(tmp_path / "router.py", said.append) is None
+    assert said == ["verification: not on Vidur, which does not simulate this cluster"]
+    assert "VIDUR DOES NOT SIMULATE cluster.signals" in late.introduction()[0]
+    assert routing("paper").introduction() == []
+    results = {"benchmark": {"definition": asdict(late.benchmark)}, "vidur": {"installed": True}}
+    assert late.presentation.confirmed(results) == (
+        "",
+        "Vidur does not simulate cluster.signals: nothing here was confirmed on it.",
+    )

@@ -20,7 +20,7 @@ def test_requests_are_summed_up(output_dir):
 
 
 def test_series_keep_router_and_replicas_apart(output_dir):
-    found = measured.series(output_dir / "replica_metrics.csv.gz", {"num_blocks": 100})
+    found = measured.series(output_dir / "replica_metrics.csv.gz")
     assert found == {
         "time": [0.0, 5.0],
         "kv_mean": [0.2, 0.75],

@@ -26,4 +26,5 @@ _NAMES = {
     "active_queue": _active_queue,
     "num_blocks": lambda replica: replica._config.num_blocks,
     "block_size": lambda replica: replica._config.block_size,
+    "failed": lambda _: False,  # in Vidur no replica fails
 }

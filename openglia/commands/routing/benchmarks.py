@@ -6,6 +6,7 @@ import sys
 
 from openglia.errors import OpenGliaError
 from openglia.paths import BENCHMARKS
+from openglia.problems.routing.benchmark import cluster_words
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.benchmark.loading import available, load_benchmark
 from openglia.problems.routing.seeds import format_seeds
@@ -31,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "name": benchmark.name,
                 "hash": benchmark.hash,
                 "description": benchmark.description,
+                "num_blocks": [group.num_blocks for group in benchmark.cluster.members],
                 "duration": benchmark.duration,
                 "seeds": list(benchmark.seeds),
             }
@@ -38,11 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
         ]
         print(json.dumps({"benchmarks": rows}))
         return 1 if wrong else 0
-    cells = [["benchmark", "hash", "simulated", "seeds", "what"]]
+    cells = [["benchmark", "hash", "KV blocks", "simulated", "seeds", "what"]]
     cells += [
         [
             benchmark.name,
             benchmark.hash,
+            cluster_words.blocks(benchmark.cluster),
             f"{benchmark.duration:g} s",
             format_seeds(benchmark.seeds),
             benchmark.description,

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from openglia.files import write_json
-from openglia.problems.routing.benchmark.definition import Cluster, Limits, ReplicaScheduler
+from openglia.problems.routing.benchmark.definition import (
+    Cluster,
+    Group,
+    Limits,
+    Outage,
+    ReplicaScheduler,
+    Signals,
+)
 from openglia.problems.routing.hooks import ROUTER
 
 JOB = "job.json"
@@ -126,5 +133,11 @@ def last_lines(text: str) -> str:
 
 def cluster_of(values: dict[str, Any]) -> Cluster:
     """The cluster that ``dataclasses.asdict`` made a mapping of."""
-    scheduler = ReplicaScheduler(**values["replica_scheduler"])
-    return Cluster(**{**values, "replica_scheduler": scheduler})
+    signals = values.get("signals")
+    parts = {
+        "replica_scheduler": ReplicaScheduler(**values["replica_scheduler"]),
+        "groups": tuple(Group(**group) for group in values.get("groups", ())),
+        "signals": signals and Signals(**signals),
+        "failures": tuple(Outage(**outage) for outage in values.get("failures", ())),
+    }
+    return Cluster(**{**values, **parts})

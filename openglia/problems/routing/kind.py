@@ -13,7 +13,7 @@ from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.benchmark.loading import is_path, load_benchmark
 from openglia.problems.routing.presentation import PRESENTATION
 from openglia.problems.routing.problem import Routing
-from openglia.problems.routing.simulators import find
+from openglia.problems.routing.simulators import find, require
 from openglia.problems.routing.workplace import is_shown
 
 DEFAULT_BENCHMARK = "paper"
@@ -33,7 +33,8 @@ class RoutingKind(Kind):
         file = Path(named).resolve() if is_path(named) else None
         opened = load_benchmark(named)
         _usable(opened)
-        return Routing(opened, find(simulator), file)
+        require(chosen := find(simulator), opened)
+        return Routing(opened, chosen, file)
 
     def restore(self, folder: Path, results: Mapping[str, Any], simulator: str = "auto") -> Problem:
         """From results.json alone."""
@@ -41,6 +42,7 @@ class RoutingKind(Kind):
         file = results["benchmark"].get("file")
         benchmark = scored_on.restore(folder, results)
         _usable(benchmark)
+        require(chosen, benchmark)
         return Routing(benchmark, chosen, Path(file) if file else None)
 
     def examinations(self) -> list[Examination]:

@@ -13,6 +13,7 @@ from openglia.measuring import worker_fence
 from openglia.presenting.score import Case, Line
 from openglia.problems.problem import Check, Look, Problem, Progress, Say
 from openglia.problems.routing import asking, confirmation, scored_on, working_copy
+from openglia.problems.routing.benchmark import cluster_words
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.evaluation.baselines import measure_baseline
 from openglia.problems.routing.evaluation.measuring import Evaluation, measure
@@ -37,6 +38,10 @@ INTERFACE = Path(__file__).parent / "simulator" / "INTERFACE.md"
 WITHOUT_VIDUR = """\
 !! VIDUR IS NOT INSTALLED. Routers are scored on the embedded simulator alone, and the final one
 !! is not confirmed on Vidur. ./setup.sh installs it; OPENGLIA_VIDUR_REPO names a mirror."""
+
+BEYOND_VIDUR = """\
+!! VIDUR DOES NOT SIMULATE {}. Routers are scored on the embedded simulator
+!! alone, and the final one is not confirmed on Vidur."""
 
 
 class Routing(Problem):
@@ -75,11 +80,13 @@ class Routing(Problem):
             f"Measured on this machine for this run, benchmark `{self.name}`, "
             f"{len(self.cases)} evaluation seeds:\n\n{measured}"
         )
-        return read_handed_over(paths.PROBLEM).replace(MARK, words)
+        told = "\n\n".join([*cluster_words.section(self.benchmark.cluster), words])
+        return read_handed_over(paths.PROBLEM).replace(MARK, told)
 
     def brief(self) -> str:
         """problem.md without the commands, and what a router may read."""
-        words = read_handed_over(paths.PROBLEM).replace(MARK, "")
+        told = "\n\n".join(cluster_words.section(self.benchmark.cluster))
+        words = read_handed_over(paths.PROBLEM).replace(MARK, told)
         words = re.sub(r"(?ms)^## How to evaluate\n.*?(?=^## |\Z)", "", words)
         return f"{words.strip()}\n\n{read_handed_over(INTERFACE).strip()}\n"
 
@@ -196,6 +203,8 @@ class Routing(Problem):
     def introduction(self) -> list[str]:
         """What is replayed, what scores, and loudly if that is not confirmed on Vidur."""
         vidur = [] if is_installed() else [WITHOUT_VIDUR]
+        if keys := self.benchmark.cluster.beyond_vidur:
+            vidur = [BEYOND_VIDUR.format(" and ".join(f"cluster.{key}" for key in keys))]
         return [*scored_on.replayed_in_words(self.benchmark), *vidur]
 
     def difference(self, first: Path, second: Path, case: Case) -> str | None:
@@ -226,6 +235,9 @@ class Routing(Problem):
     def confirm(self, final: Path, say: Say) -> dict[str, Any] | None:
         """A few seeds on Vidur, where it is installed and did not score the run itself."""
         if self.simulator.name == "vidur" or not is_installed():
+            return None
+        if self.benchmark.cluster.beyond_vidur:
+            say("verification: not on Vidur, which does not simulate this cluster")
             return None
         return confirmation.compare_with_vidur(self.benchmark, final, say)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from openglia import paths
 from openglia.errors import OpenGliaError, UsageError
-from openglia.problems.routing.benchmark.definition import Cluster, Limits
+from openglia.problems.routing.benchmark.definition import Benchmark, Cluster, Limits
 from openglia.problems.routing.hardware import tables
 
 _HERE = Path(__file__).resolve().parent
@@ -51,6 +51,19 @@ def find(simulator: "str | Simulator") -> Simulator:
     return found
 
 
+def require(simulator: Simulator, benchmark: Benchmark) -> None:
+    """Refuse a benchmark that the simulator cannot simulate.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if simulator.name == "vidur" and (keys := benchmark.cluster.beyond_vidur):
+        raise UsageError(
+            f"benchmark {benchmark.name} has cluster.{keys[0]}, which Vidur does not simulate; "
+            f"use --simulator embedded"
+        )
+
+
 def _tables(_: Cluster) -> Iterator[Path]:
     if tables.folder().is_dir():
         yield tables.folder()
@@ -89,8 +102,8 @@ _SHARED = (
 )
 
 _OF_A_ROUTER = (
-    *("__init__", "blame", "clock", "dispatch", "failures", "host", "interface", "job"),
-    *("loading", "policy", "preparation", "routers", "wire"),
+    *("__init__", "blame", "clock", "dispatch", "failures", "following", "host", "interface"),
+    *("job", "loading", "policy", "preparation", "routers", "wire"),
 )
 
 SIMULATORS = {

@@ -1,6 +1,6 @@
 """What a benchmark is. The module ``loading`` reads one from YAML and checks it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from openglia.files import canonical_json, sha256
@@ -10,6 +10,9 @@ TRACE_FORMAT = 1
 
 # The keys of `workload.trace` that say where the file is, and not what it holds.
 TRACE_PLACE = ("file", "repository")
+
+# The keys of a cluster that the embedded simulator alone knows.
+BEYOND_VIDUR = ("groups", "signals", "failures")
 
 # The routers that every simulator has built in.
 BASELINES = ("random", "round_robin", "lor", "llq")
@@ -29,8 +32,37 @@ class ReplicaScheduler:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Group:
+    """Some replicas of a cluster whose replicas are not all alike."""
+
+    replicas: int
+    gpu: str
+    num_blocks: int  # KV-cache blocks per replica
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """The router sees the replicas as they were at the last multiple of ``delay``."""
+
+    delay: float  # s
+    own_placements: bool = True  # whether it sees what it has placed since
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outage:
+    """A replica fails, and comes back."""
+
+    replica: int  # its number
+    at: float  # s
+    duration: float  # s
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """Equal replicas of one model on one GPU each (TP = PP = 1)."""
+    """Replicas of one model on one GPU each (TP = PP = 1), equal ones where there is no group.
+
+    What Vidur does not simulate comes last, and has no part in a benchmark's hash where it is not.
+    """
 
     replicas: int
     gpu: str  # a name in openglia/problems/routing/benchmark/catalogue.yaml
@@ -40,6 +72,27 @@ class Cluster:
     # analytic: our roofline profile; vidur: the measured profile that Vidur ships; glia: the one of
     # the A10 that the Glia authors' fork of Vidur holds
     profile: Literal["analytic", "vidur", "glia"] = "analytic"
+    groups: tuple[Group, ...] = ()  # of the replicas, by number; together they are ``replicas``
+    signals: Signals | None = None  # None: the router sees the present
+    failures: tuple[Outage, ...] = ()  # in order of time
+
+    @property
+    def members(self) -> tuple[Group, ...]:
+        """The group of each replica, by its number."""
+        blocks = self.replica_scheduler.num_blocks
+        alike = Group(replicas=self.replicas, gpu=self.gpu, num_blocks=blocks)
+        return tuple(group for group in self.groups or (alike,) for _ in range(group.replicas))
+
+    @property
+    def policies(self) -> tuple[ReplicaScheduler, ...]:
+        """The batching policy of each replica, by its number."""
+        common = self.replica_scheduler
+        return tuple(replace(common, num_blocks=group.num_blocks) for group in self.members)
+
+    @property
+    def beyond_vidur(self) -> tuple[str, ...]:
+        """The keys in force that the embedded simulator alone knows."""
+        return tuple(name for name in BEYOND_VIDUR if getattr(self, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +137,18 @@ class Benchmark:
         """12 hexadecimal digits over everything that decides a score of one seed."""
         parts = {
             "trace_format": TRACE_FORMAT,
-            "cluster": asdict(self.cluster),
+            "cluster": _in_force(self.cluster),
             "duration": self.duration,
             "workload": _deciding(self.workload),
             "objective": self.objective,
         }
         return sha256(canonical_json(parts))[:12]
+
+
+def _in_force(cluster: Cluster) -> dict[str, Any]:
+    """Without the keys that are not there: hashes are older than these."""
+    absent = set(BEYOND_VIDUR) - set(cluster.beyond_vidur)
+    return {key: value for key, value in asdict(cluster).items() if key not in absent}
 
 
 def _deciding(workload: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,7 @@ from typing import Any
 from openglia.errors import UsageError, shown
 from openglia.paths import BENCHMARKS
 from openglia.problems.refusals import validated
-from openglia.problems.routing.benchmark.definition import (
-    Benchmark,
-    Cluster,
-    Limits,
-    ReplicaScheduler,
-)
+from openglia.problems.routing.benchmark.definition import Benchmark, Limits
 from openglia.problems.routing.benchmark.length_copies import adopt
 from openglia.problems.routing.benchmark.models import ALTERNATIVES, KINDS, File
 from openglia.problems.yaml_file import read_mapping
@@ -72,14 +67,15 @@ def to_yaml(benchmark: Benchmark) -> str:
 
 def _spelled(definition: Mapping[str, Any]) -> dict[str, Any]:
     """A definition as a file has it: without what is not set, and what only a file's name says."""
-    lists = ("seeds", "held_out_seeds", "baselines")
-    found: dict[str, Any] = _without_null(definition)
+    found: dict[str, Any] = _set(definition)
     found.pop("full_duration", None)
-    return {
-        key: list(value) if key in lists else value
-        for key, value in found.items()
-        if value or key != "held_out_seeds"
-    }
+    return found
+
+
+def _set(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _set(v) for k, v in value.items() if v not in (None, (), [])}
+    return [_set(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _read(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
@@ -156,12 +152,10 @@ def _without_null(value: Any) -> Any:
 
 def _benchmark(path: Path, values: Mapping[str, Any]) -> Benchmark:
     file = validated(File, _without_null(values), path, KINDS)
-    cluster: dict[str, Any] = file.cluster.model_dump()
-    batching = ReplicaScheduler(**cluster.pop("replica_scheduler"))
     return Benchmark(
         name=file.name or path.stem,
         description=" ".join(file.description.split()),
-        cluster=Cluster(**cluster, replica_scheduler=batching),
+        cluster=file.cluster.resolved(),
         duration=file.duration,
         full_duration=file.duration,
         workload=_pinned(file.workload.model_dump()),

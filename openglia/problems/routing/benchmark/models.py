@@ -4,15 +4,15 @@ What a file may spell in several ways comes out in one, so that equal benchmarks
 and rates are floats, counts whole numbers. Null is the same as an absent key.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from openglia.errors import UsageError, shown
 from openglia.problems.refusals import Model, refusal
-from openglia.problems.routing.benchmark import catalogue
+from openglia.problems.routing.benchmark.cluster_model import Cluster
 from openglia.problems.routing.benchmark.definition import BASELINES, Limits
 from openglia.problems.routing.benchmark.replay.model import TraceFile
 from openglia.problems.routing.benchmark.scalars import LARGEST, Number, Seconds, Text, Whole
@@ -36,72 +36,7 @@ def _seeds(value: Any) -> tuple[int, ...]:
         raise refusal("", str(error)) from None
 
 
-def _listed(look_up: Callable[[str], object]) -> AfterValidator:
-    """A name that the catalogue has."""
-
-    def check(name: str) -> str:
-        try:
-            look_up(name)
-        except UsageError as error:
-            raise refusal("", str(error)) from None
-        return name
-
-    return AfterValidator(check)
-
-
 Seeds = Annotated[tuple[int, ...], BeforeValidator(_seeds)]
-
-
-class _ReplicaScheduler(Model):
-    num_blocks: Whole = Field(ge=1, le=LARGEST)
-    block_size: Whole = Field(16, ge=1, le=LARGEST)
-    watermark_blocks_fraction: Number = Field(0.01, ge=0, le=0.5)
-    batch_size_cap: Whole = Field(128, ge=1, le=LARGEST)
-
-
-class Sarathi(_ReplicaScheduler):
-    """Chunked prefills."""
-
-    type: Literal["sarathi"]
-    chunk_size: Whole = Field(ge=1, le=LARGEST)
-
-
-class Vllm(_ReplicaScheduler):
-    """Prefill batches."""
-
-    type: Literal["vllm"]
-    max_tokens_in_batch: Whole = Field(ge=1, le=LARGEST)
-
-
-class Cluster(Model):
-    """See ``definition.Cluster``."""
-
-    replicas: Whole = Field(ge=1, le=10_000)
-    gpu: Annotated[Text, _listed(catalogue.gpu)]
-    model: Annotated[Text, _listed(catalogue.model)]
-    max_tokens: Whole = Field(ge=32, le=LARGEST)
-    replica_scheduler: Annotated[Sarathi | Vllm, Field(discriminator="type")]
-    profile: Literal["analytic", "vidur", "glia"]
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.profile == "glia" and self.gpu != "A10":
-            raise refusal("profile", f"the Glia authors' profile is of the A10, not {self.gpu}")
-        batching = self.replica_scheduler
-        # One more block than the prompt and output fill, and the watermark: any request fits.
-        room = batching.num_blocks - int(batching.watermark_blocks_fraction * batching.num_blocks)
-        if (room - 1) * batching.block_size < self.max_tokens:
-            raise refusal(
-                "replica_scheduler.num_blocks",
-                f"{batching.num_blocks} blocks of {batching.block_size} tokens, less the "
-                f"watermark, do not hold a request of max_tokens {self.max_tokens}",
-            )
-        if isinstance(batching, Vllm) and batching.max_tokens_in_batch < self.max_tokens:
-            raise refusal(
-                "replica_scheduler.max_tokens_in_batch",
-                f"must be at least max_tokens ({self.max_tokens}), or long prompts never start",
-            )
-        return self
 
 
 class Bursts(Model):

@@ -47,9 +47,7 @@ def _text(value: str) -> str:
 
 Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_whole)]  # also 8e3 or 8k
-Seconds = Annotated[  # also 15m
-    float,
-    Field(gt=0, le=LARGEST),
-    BeforeValidator(lambda value: _number(_with_unit(value, seconds))),
-]
+_time = BeforeValidator(lambda value: _number(_with_unit(value, seconds)))  # also 15m
+Seconds = Annotated[float, Field(gt=0, le=LARGEST), _time]
+Instant = Annotated[float, Field(ge=0, le=LARGEST), _time]
 Text = Annotated[str, AfterValidator(_text)]

@@ -21,7 +21,7 @@ from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
 from openglia.problems.routing.evaluation.giving_up import GivingUp
 from openglia.problems.routing.evaluation.simulation import Progress, Simulations, simulate
 from openglia.problems.routing.exchange import Failure, Summary
-from openglia.problems.routing.simulators import Simulator, find
+from openglia.problems.routing.simulators import Simulator, find, require
 
 if TYPE_CHECKING:
     from openglia.problems.routing.evaluation.statistics import Statistics
@@ -128,6 +128,7 @@ def measure(
     if not chosen:
         raise UsageError("no seeds to evaluate on; name some, such as 0-2")
     source = _source(scheduler)
+    require(find(simulator), benchmark)
     head = Evaluation(
         scheduler=scheduler if source is None else sha256(source)[:12],
         benchmark=benchmark.name,

@@ -13,6 +13,7 @@ from openglia.presenting.objective import Objective
 from openglia.presenting.presentation import Figure, Group, Presentation, RunData
 from openglia.presenting.score import Case, Line
 from openglia.presenting.tolerant import at, interval, items, mapping, number, text
+from openglia.problems.routing.benchmark.definition import BEYOND_VIDUR
 from openglia.problems.routing.evaluation.tables import comparison_table
 from openglia.problems.routing.presentation.keys import KEYS
 from openglia.problems.routing.scored_on import argument
@@ -121,6 +122,10 @@ class RoutingPresentation(Presentation):
     def confirmed(self, results: Any) -> tuple[str, str]:
         """What Vidur says, and whether it is there."""
         vidur = mapping(results, "vidur")
+        cluster = mapping(results, "benchmark", "definition", "cluster")
+        if keys := [f"cluster.{key}" for key in BEYOND_VIDUR if cluster.get(key)]:
+            named = " and ".join(keys)
+            return "", f"Vidur does not simulate {named}: nothing here was confirmed on it."
         if vidur.get("installed"):
             there = f"Vidur is installed at commit `{vidur.get('commit')}`."
         else:

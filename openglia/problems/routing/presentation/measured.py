@@ -8,7 +8,6 @@ kept in ``plots/measured.json``; it is measured again only when its key changes.
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +119,7 @@ def _simulate(scheduler: str, benchmark: Benchmark, seed: int, folder: Path) -> 
     here = folder / f"seed_{seed}"
     return {
         **requests(here / "request_metrics.csv"),
-        "series": series(
-            here / "replica_metrics.csv.gz", asdict(benchmark)["cluster"]["replica_scheduler"]
-        ),
+        "series": series(here / "replica_metrics.csv.gz"),
     }
 
 
@@ -137,7 +134,7 @@ def requests(path: Path) -> dict[str, Any]:
     }
 
 
-def series(path: Path, replica_scheduler: Mapping[str, Any]) -> dict[str, list[float]]:
+def series(path: Path) -> dict[str, list[float]]:
     """Use of KV-cache blocks and lengths of the queues over time, from a replica_metrics.csv.gz."""
     rows = pd.read_csv(path)
 
@@ -146,7 +143,7 @@ def series(path: Path, replica_scheduler: Mapping[str, Any]) -> dict[str, list[f
         return wide.ffill().fillna(0)
 
     waiting = over_time("num_pending_requests")
-    use = over_time("num_allocated_blocks").drop(columns=-1) / replica_scheduler["num_blocks"]
+    use = over_time("memory_usage_percent").drop(columns=-1) / 100
     columns = {
         "time": waiting.index.to_series(),
         "kv_mean": use.mean(axis="columns"),

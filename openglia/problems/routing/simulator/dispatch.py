@@ -46,8 +46,8 @@ class Calls:
         self.waiting: dict[int, Job] = {}  # by index: arrived, not placed
         self.num_replicas = cluster.replicas
         self.limit = limits.router_call_mean_ms * 1e-3 if limits else inf  # s per call
-        # It is called once per arrival and at most once per completion.
-        self.budget = self.limit * 2 * max(num_requests, 1)  # s
+        # It is called once per arrival, at most once per completion, and where a replica fails.
+        self.budget = self.limit * 2 * max(num_requests + len(cluster.failures), 1)  # s
 
         # Set at every entry and cleared when all that may be the router's code has returned.
         self.clock = [0.0] if clock is None else clock
@@ -55,6 +55,14 @@ class Calls:
     def arrive(self, job: Job) -> None:
         """Hand a request that arrives to the router's queue."""
         raise NotImplementedError
+
+    def take_back(self, job: Job) -> None:
+        """Hand a request to the router's queue whose replica has failed."""
+        self.arrive(job)
+
+    def refresh(self) -> bool:
+        """Where signals are old: show the present from now on; say whether anything is new."""
+        return False
 
     def route(self) -> list[tuple[int, Job]]:
         """Call ``schedule()``; return its placements as pairs of a replica's number and a job.
@@ -214,27 +222,29 @@ def take(view: interface.ReplicaScheduler, request: interface.Request, place: in
 
 def config_of(cluster: Cluster) -> interface.SimulationConfig:
     """What a router sees of the cluster, under Vidur's names."""
-    policy = cluster.replica_scheduler
+    return interface.SimulationConfig(
+        interface.ClusterConfig(cluster.replicas, scheduler_config_of(cluster.policies[0])),
+        interface.RequestGeneratorConfig(cluster.max_tokens),
+    )
+
+
+def scheduler_config_of(policy: Policy) -> interface.ReplicaSchedulerConfig:
+    """What a router sees of a replica's batching policy."""
     common = (
         policy.num_blocks,
         policy.block_size,
         policy.watermark_blocks_fraction,
         policy.batch_size_cap,
     )
-    scheduler: interface.ReplicaSchedulerConfig
     if policy.type == "sarathi":
-        scheduler = interface.SarathiSchedulerConfig(*common, policy.chunk_size or 0)
-    else:
-        scheduler = interface.VllmSchedulerConfig(*common, policy.max_tokens_in_batch or 0)
-    return interface.SimulationConfig(
-        interface.ClusterConfig(cluster.replicas, scheduler),
-        interface.RequestGeneratorConfig(cluster.max_tokens),
-    )
+        return interface.SarathiSchedulerConfig(*common, policy.chunk_size or 0)
+    return interface.VllmSchedulerConfig(*common, policy.max_tokens_in_batch or 0)
 
 
 def replicas_of(cluster: Cluster) -> dict[int, interface.Replica]:
     """The replicas by id, as ``BaseGlobalScheduler`` gets them."""
-    return {number: interface.Replica(number) for number in range(cluster.replicas)}
+    policies = enumerate(cluster.policies)
+    return {n: interface.Replica(n, scheduler_config_of(policy)) for n, policy in policies}
 
 
 def raise_failure(error: BaseException, where: str, rule: Rule = "exception") -> NoReturn:

@@ -9,18 +9,18 @@ touches nothing but its replica: ``Engine.run`` steps through those by itself.
 
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
-from itertools import pairwise
 from math import inf
-from operator import add
 from time import perf_counter
 
 from openglia.errors import OpenGliaError
 from openglia.problems.routing.benchmark.definition import Cluster, Limits
 from openglia.problems.routing.benchmark.trace import Trace
+from openglia.problems.routing.simulator.agenda import Agenda, agenda_of
+from openglia.problems.routing.simulator.arrivals import Arrivals
 from openglia.problems.routing.simulator.clock import Clock
-from openglia.problems.routing.simulator.dispatch import Calls, Dispatcher, MakeRouter
+from openglia.problems.routing.simulator.delayed import calls_of
+from openglia.problems.routing.simulator.dispatch import Calls, MakeRouter
 from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.job import Job
 from openglia.problems.routing.simulator.replica import Replica
@@ -55,7 +55,7 @@ def simulate(
         RouterFailureError: the router broke a rule.
         OpenGliaError: the cluster or the trace is not one that the engine simulates.
     """
-    calls = Dispatcher(cluster, make_router, len(trace), limits, clock)
+    calls = calls_of(cluster, make_router, len(trace), limits, clock)
     return simulate_calling(calls, cluster, trace, times, resolution)
 
 
@@ -66,35 +66,6 @@ def simulate_calling(
     engine = Engine(calls, cluster, trace, times, resolution)
     engine.run()
     return engine.result(perf_counter() - calls.started)
-
-
-@dataclass(frozen=True)
-class _Arrivals:
-    """The trace as plain lists; Vidur's limits on lengths applied."""
-
-    arrived_at: list[float]  # and infinity at the end
-    prompts: list[int]
-    totals: list[int]
-
-    @classmethod
-    def of(cls, trace: Trace, max_tokens: int) -> "_Arrivals":
-        arrived_at = [*trace.arrived_at, inf]
-        in_order = all(earlier <= later for earlier, later in pairwise([0.0, *arrived_at]))
-        if not in_order or (trace and arrived_at[-2] == inf):
-            raise OpenGliaError("a trace must be in order of arrival, from time 0 on")
-        prompts = [tokens if tokens > 1 else 1 for tokens in trace.num_prefill_tokens]
-        outputs = [tokens if tokens > 1 else 1 for tokens in trace.num_decode_tokens]
-        # What exceeds the context limit is cut from the prompt.
-        prompts = [
-            prompt if prompt + output <= max_tokens else max_tokens - output
-            for prompt, output in zip(prompts, outputs, strict=True)
-        ]
-        if min(prompts, default=1) < 1:
-            raise OpenGliaError(
-                f"the trace has an output that leaves no room for a prompt in the context of "
-                f"{max_tokens} tokens; raise max_tokens of the cluster or shorten the outputs"
-            )
-        return cls(arrived_at, prompts, list(map(add, prompts, outputs)))
 
 
 class Engine:
@@ -117,15 +88,19 @@ class Engine:
         if resolution is not None and not 0 < resolution < inf:
             raise OpenGliaError(f"a resolution is a positive number of seconds, not {resolution}")
         self.times = times
-        self.arrivals = _Arrivals.of(trace, cluster.max_tokens)
+        self.arrivals = Arrivals.of(trace, cluster.max_tokens)
         self.dispatcher = calls
         make = calls.make_replica or REPLICAS[policy.type]
-        self.replicas = [
-            make(number, policy, times, view)
-            for number, view in enumerate(self.dispatcher.replica_views)
-        ]
+        each = zip(
+            cluster.policies,
+            times.each or [times] * cluster.replicas,
+            self.dispatcher.replica_views,
+            strict=True,
+        )
+        self.replicas = [make(n, *parts) for n, parts in enumerate(each)]
         self.records = RequestRecords(self.arrivals.arrived_at[:-1], self.arrivals.prompts)
         self.samples = ReplicaSamples(resolution) if resolution else None
+        self.agenda: Agenda | None = agenda_of(cluster, self.samples)
         # A heap of the batches under way: end, serial, replica. Two that never end are always in
         # it, so that the first and, at index 1 or 2, the one after it can be read without asking.
         self.ends = [(inf, serial, self.replicas[0]) for serial in (-2, -1)]
@@ -141,20 +116,19 @@ class Engine:
         """
         ends = self.ends
         arrived_at = self.arrivals.arrived_at
-        samples = self.samples
+        agenda = self.agenda
         while True:
             next_arrival = arrived_at[self.arrived]
-            self._step_until(min(next_arrival, samples.next_at) if samples else next_arrival)
+            self._step_until(min(next_arrival, agenda.next_at) if agenda else next_arrival)
             now = ends[0][0]
             if next_arrival < now:
                 now = next_arrival
+            if agenda and agenda.next_at <= now and agenda.comes_first(now, self):
+                continue
             if now == inf:
                 break
-            if samples and now > samples.next_at:
-                samples.take_until(now, self.replicas, self.dispatcher)
-            else:
-                self.now = now
-                self._instant(now)
+            self.now = now
+            self._instant(now)
         self._check_all_completed()
         self.dispatcher.check_mean_time()
 
@@ -208,7 +182,12 @@ class Engine:
             else:
                 heappop(ends)
         for target in targets:
-            self._start(self.replicas[target], now)
+            self.start(self.replicas[target], now)
+
+    def call_router(self, now: float) -> None:
+        """Call the router for what the agenda holds."""
+        for target in self._route(now):
+            self.start(self.replicas[target], now)
 
     def _tie(self, now: float) -> None:
         """Handle several events at one time; what follows from them interleaves, as in Vidur."""
@@ -227,7 +206,7 @@ class Engine:
                     actions.append((_ROUTE, None))
                 actions.append((_START, replica))
             else:
-                self._start(replica, now)
+                self.start(replica, now)
 
     def _arrive(self, now: float) -> None:
         index = self.arrived
@@ -254,11 +233,13 @@ class Engine:
         for target, job in placements:
             targets.add(target)
             self.replicas[target].place(job)
-            job.routed_at = now
+            if job.replica < 0:  # a replica that fails gives its requests back
+                job.routed_at = now
             job.replica = target
         return targets
 
-    def _start(self, replica: Replica, now: float) -> None:
+    def start(self, replica: Replica, now: float) -> None:
+        """Let a replica form its next batch, unless one is under way."""
         if replica.busy:
             return
         duration = replica.start(now)
@@ -266,8 +247,13 @@ class Engine:
             self.serial += 1
             heappush(self.ends, (now + duration, self.serial, replica))
 
+    @property
+    def all_completed(self) -> bool:
+        """Whether all that have arrived are."""
+        return self.records.completed == self.arrived
+
     def _check_all_completed(self) -> None:
-        if self.records.completed == self.arrived:
+        if self.all_completed:
             return
         held = len(self.dispatcher.waiting)
         queued = sum(len(replica.queue) for replica in self.replicas)

@@ -62,6 +62,7 @@ _INTERNAL = frozenset(
         "_active",
         "_steps",
         "_decodes_in_flight",
+        "_own_config",
         "_refuse",
         "add_request",
         "allocate",
@@ -201,6 +202,7 @@ class Replica(View):
     """An entry of ``self._replicas`` of a router."""
 
     id: int
+    _own_config: ReplicaSchedulerConfig | None = None  # where replicas differ
 
 
 class AllocationMap(Mapping[int, int]):
@@ -234,7 +236,11 @@ class AllocationMap(Mapping[int, int]):
 
 
 class ReplicaScheduler(View):
-    """A replica as the router may know it (Vidur's ``BaseReplicaScheduler``, to read)."""
+    """A replica as the router may know it (Vidur's ``BaseReplicaScheduler``, to read).
+
+    Where replicas differ, ``num_blocks``, ``_watermark_blocks`` and ``_config`` are each one's own;
+    how fast its GPU is shows in what its requests have processed.
+    """
 
     __slots__ = (
         "__dict__",
@@ -247,6 +253,7 @@ class ReplicaScheduler(View):
         "_waiting",
         "_watermark_blocks",
         "block_size",
+        "failed",
         "num_active_requests",
         "num_allocated_blocks",
         "num_blocks",
@@ -261,6 +268,7 @@ class ReplicaScheduler(View):
         self.num_allocated_blocks = 0
         self.num_pending_requests = 0
         self.num_active_requests = 0
+        self.failed = False  # it is down; what is placed on it waits until it is back
         self._config = config
         self._max_micro_batch_size = config.batch_size_cap
         self._watermark_blocks = int(config.watermark_blocks_fraction * config.num_blocks)
@@ -309,6 +317,11 @@ class ReplicaScheduler(View):
     add_request = allocate = free = on_schedule = _refuse
 
 
+def scheduler_of(replica: Replica, config: ReplicaSchedulerConfig) -> ReplicaScheduler:
+    """The replica's scheduler, with ``config`` where it has none of its own."""
+    return ReplicaScheduler(replica.id, replica._own_config or config)
+
+
 # Vidur keeps these under a leading underscore; both names are one slot. Plain slots cost a router
 # that sorts or sums far less than properties do.
 _PRIVATE_NAMES: dict[type[View], tuple[str, ...]] = {
@@ -337,7 +350,7 @@ class BaseGlobalScheduler(ABC):
         self._num_replicas = len(replicas)
         scheduler = config.cluster_config.replica_scheduler_config
         self._replica_schedulers = {
-            replica_id: ReplicaScheduler(replica_id, scheduler) for replica_id in replicas
+            replica.id: scheduler_of(replica, scheduler) for replica in replicas.values()
         }
         self._request_queue: list[Request] = []
 

@@ -214,20 +214,49 @@ class Replica(ABC):
         What it has processed becomes its prompt. (For a half-done prefill Vidur thereby turns the
         rest of the prompt into tokens to decode.)
         """
-        processed = job.processed + self.steps if job.decoding else job.processed
+        self._begin_anew(job, job.processed + self.steps if job.decoding else job.processed)
+        self.queue.appendleft(job)
+        self.view._waiting.appendleft(job.view)
+        self.view.num_pending_requests += 1
+
+    def fail(self) -> list[Job]:
+        """Lose the batch under way and all of the KV cache; return all requests, which leave.
+
+        Until ``come_back`` no batch begins: the replica counts as busy.
+        """
+        jobs = [*self.running, *self.queue]
+        for job in self.running:
+            self._begin_anew(job, job.processed + self.steps if job.decoding else job.prompt)
+        self.running.clear()
+        self.queue.clear()
+        self.allocated = 0  # blocks for the tokens that were being processed, too
+        self.batch_prefills = []
+        self.batch_decodes = self.steady = self.reconsider = False
+        self.finishing = [max(self.finishing, key=lambda entry: entry[0])]
+        self.next_finish = NEVER
+        self.busy = True
+        view = self.view
+        view._waiting.clear()
+        view.num_pending_requests = view.num_allocated_blocks = 0
+        view._decodes_in_flight = False
+        view.failed = True
+        return jobs
+
+    def come_back(self) -> None:
+        """After ``fail``: batches may begin."""
+        self.busy = self.view.failed = False
+
+    def _begin_anew(self, job: Job, prompt: int) -> None:
         self._release(job)
-        job.prompt = processed
+        job.prompt = prompt
         job.processed = 0
         job.restarts += 1
-        self.queue.appendleft(job)
         view = job.view
-        view.num_prefill_tokens = processed
+        view.num_prefill_tokens = prompt
         view._processed = 0
         view.num_restarts = job.restarts
         view.is_prefill_complete = False
         view.scheduled = False
-        self.view._waiting.appendleft(view)
-        self.view.num_pending_requests += 1
 
     def take_decode_blocks(self) -> None:
         """Give the decoding requests the blocks that their next token needs.

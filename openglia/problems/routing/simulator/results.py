@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from math import inf
 from operator import sub
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,8 @@ from openglia.files import write_atomically
 from openglia.problems.routing.exchange import Summary
 
 if TYPE_CHECKING:
-    from openglia.problems.routing.simulator.dispatch import Calls
+    from openglia.problems.routing.simulator.engine import Engine
     from openglia.problems.routing.simulator.job import Job
-    from openglia.problems.routing.simulator.replica import Replica
 
 # The columns of a seed's requests, and their types as ``array`` and NumPy name them.
 REQUEST_COLUMNS = {
@@ -99,8 +99,10 @@ class ReplicaSamples:
         self.rows: list[tuple[Any, ...]] = []  # of REPLICA_COLUMNS
         self._taken = 0
 
-    def take_until(self, now: float, replicas: "list[Replica]", dispatcher: "Calls") -> None:
-        """Sample at each multiple before ``now``, the time of the next event."""
+    def comes_first(self, now: float, engine: "Engine") -> bool:
+        """Sample if ``now``, the time of the next event, is later."""
+        if now == inf or now <= self.next_at:
+            return False
         state = [
             (
                 replica.number,
@@ -109,13 +111,13 @@ class ReplicaSamples:
                 len(replica.running),
                 len(replica.queue),
             )
-            for replica in replicas
+            for replica in engine.replicas
         ]
-        state.append((-1, 0, 0.0, 0, len(dispatcher.waiting)))
-        while self.next_at < now:
-            self.rows.extend((self.next_at, *row) for row in state)
-            self._taken += 1
-            self.next_at = self._taken * self.resolution
+        state.append((-1, 0, 0.0, 0, len(engine.dispatcher.waiting)))
+        self.rows.extend((self.next_at, *row) for row in state)
+        self._taken += 1
+        self.next_at = self._taken * self.resolution
+        return True
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from openglia.problems.routing.simulator.clock import Clock
 from openglia.problems.routing.simulator.dispatch import (
     ROUTER_ERRORS,
     Calls,
-    config_of,
     raise_failure,
+    scheduler_config_of,
 )
 from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.interface import ReplicaScheduler, Request
@@ -62,8 +62,8 @@ class Schedulers(Calls):
         self.clock[0] = 0.0
 
     def _views(self, cluster: Cluster) -> list[ReplicaScheduler]:
-        config = config_of(cluster).cluster_config.replica_scheduler_config
-        return [ReplicaScheduler(number, config) for number in range(cluster.replicas)]
+        policies = enumerate(cluster.policies)
+        return [ReplicaScheduler(n, scheduler_config_of(policy)) for n, policy in policies]
 
     def _replica(
         self, number: int, policy: Policy, times: ExecutionTimes, view: ReplicaScheduler

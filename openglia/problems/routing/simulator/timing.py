@@ -5,7 +5,8 @@ that results agree to the last bit. What depends on one size alone is added up b
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Protocol, Self
@@ -41,6 +42,7 @@ class ExecutionTimes:
     grouped_query: bool  # fewer KV heads than query heads
     post_attn_norm: bool
     max_batch_tokens: int
+    each: "tuple[ExecutionTimes, ...]" = ()  # by replica, where the cluster has groups
 
     @classmethod
     def load(cls, cluster: Cluster) -> Self:
@@ -49,6 +51,8 @@ class ExecutionTimes:
         Raises:
             OpenGliaError: the tables are damaged, or absent and the profile is not analytic.
         """
+        if cluster.groups:
+            return cls._of_groups(cluster, cls.load)
         digest = roofline.profile_hash(cluster)
         path = tables.path(digest)
         if path.exists():
@@ -64,9 +68,20 @@ class ExecutionTimes:
     @classmethod
     def analytic(cls, cluster: Cluster) -> Self:
         """The analytic profile of ``cluster``, read directly, without a trained model between."""
+        if cluster.groups:
+            return cls._of_groups(cluster, cls.analytic)
         gpu, model = catalogue.gpu(cluster.gpu), catalogue.model(cluster.model)
         digest = roofline.profile_hash(cluster)
         return cls.of(cluster, roofline.operator_times(gpu, model), f"analytic:{digest}")
+
+    @classmethod
+    def _of_groups(cls, cluster: Cluster, make: "Callable[[Cluster], Self]") -> Self:
+        """Those of the first replica, and of ``each``; ``source`` names all."""
+        gpus = dict.fromkeys(group.gpu for group in cluster.groups)
+        times = {gpu: make(replace(cluster, gpu=gpu, groups=())) for gpu in gpus}
+        each = tuple(times[member.gpu] for member in cluster.members)
+        source = " and ".join(dict.fromkeys(found.source for found in times.values()))
+        return replace(each[0], source=source, each=each)
 
     @classmethod
     def of(cls, cluster: Cluster, operators: Operators, source: str) -> Self:

@@ -6,8 +6,8 @@ pairs of integers, or the JSON of a failure: nothing that is executed or builds 
 
 First the engine says what to run (JSON); the router's process answers ``UP`` before it has touched
 the router's file, is told to begin (an empty message), and answers ``READY`` once there is a
-router. Then come calls: changes that end with ``CALL``, answered by ``PLACED``. Instead of an
-answer, ``FAILED`` may come.
+router. Then come calls of ``schedule()``: what has changed before, answered by ``PLACED``. Instead
+of an answer, ``FAILED`` may come.
 """
 
 import socket
@@ -22,14 +22,15 @@ _CHUNK = 1 << 14
 
 
 # The first item of each change, and what follows it.
-REPLICA = 0  # number, batches with decodes, blocks in use, whether decodes are in flight
+REPLICA = 0  # number, batches with decodes, blocks in use, whether decodes are in flight, failed
 REQUEST = 1  # id, prompt, processed, the replica where it decodes or -1, restarts, flags
 PLACE = 2  # replica, request: it waits there, as the last
 ADMIT = 3  # replica, request: the first that waits runs
 RESTART = 4  # replica, request: it waits again, as the first
 LEAVE = 5  # replica, request: it runs no more
 ARRIVE = 6  # id, arrival in seconds, prompt: add_request()
-CALL = 7  # schedule()
+EMPTY = 7  # replica: nothing waits there any more
+RETURN = 8  # request: its replica has failed; add_request()
 
 SCHEDULED, COMPLETED, PREFILLED = 1, 2, 4  # flags of a request
 

@@ -26,7 +26,8 @@ from openglia.problems.routing.exchange import FAILED, SUMMARY, Failure, Job
 from openglia.problems.routing.hooks import REPLICA_SCHEDULER, ROUTER
 from openglia.problems.routing.simulator.blame import HARNESS, classify, failed, reason_of
 from openglia.problems.routing.simulator.clock import SLACK, Clock, over_limit, seconds_left, shared
-from openglia.problems.routing.simulator.dispatch import Calls, Dispatcher
+from openglia.problems.routing.simulator.delayed import calls_of
+from openglia.problems.routing.simulator.dispatch import Calls
 from openglia.problems.routing.simulator.engine import simulate_calling
 from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.interface import BaseGlobalScheduler
@@ -217,7 +218,7 @@ def _calls(job: Job, seed: int, num_requests: int, clock: Clock) -> Calls:
     else:
         policy = resolve_policy(job.scheduler)
         return Schedulers(job.cluster, policy, num_requests, job.limits, clock)
-    return Dispatcher(job.cluster, router, num_requests, job.limits, clock)
+    return calls_of(job.cluster, router, num_requests, job.limits, clock)
 
 
 if __name__ == "__main__":
