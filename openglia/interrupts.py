@@ -30,7 +30,7 @@ _WHOLE = {
     "append_json_line",
     "Workers.__enter__",
     "Workers._end",
-    "_gather",
+    "gather_seeds",
 }
 _WHOLE_KINDS = {"__exit__", "__del__"}
 _IMPORTING = "<frozen importlib"

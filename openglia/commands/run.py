@@ -97,6 +97,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="around the agents' commands (default: %(default)s)",
     )
     parser.add_argument(
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="measure on the workers of the Dask cluster whose scheduler listens there",
+    )
+    parser.add_argument(
         "--resume",
         type=Path,
         metavar="RUN_DIR",
@@ -169,6 +174,7 @@ def options(arguments: argparse.Namespace) -> "Options":
         stagnation=arguments.stagnation or STAGNATION,
         share_digest=arguments.share_digest,
         review_every=arguments.review_every,
+        cluster=arguments.cluster,
         cache=not arguments.no_cache,
         preflight=not arguments.no_preflight,
     )
@@ -256,6 +262,7 @@ def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
         share_digest=before.share_digest,
         review_every=arguments.review_every or before.review_every,
         resume=arguments.resume,
+        cluster=arguments.cluster,
         cache=not arguments.no_cache,
         preflight=not arguments.no_preflight,
     )

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from openglia.errors import UsageError
 from openglia.files import sha256, write_atomically
@@ -20,6 +20,9 @@ from openglia.presenting.presentation import Presentation
 from openglia.presenting.score import Case, Line
 from openglia.problems.space import OfflineTask
 from openglia.sandbox.layout import Workplace
+
+if TYPE_CHECKING:
+    from openglia.measuring.cluster import Cluster
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int], None]  # cases done, cases in all
@@ -64,6 +67,7 @@ class Problem(ABC):
     unseen: tuple[Path, ...] = ()  # files of the user's that hold held-out cases; absolute
     offline: OfflineTask | None = None  # what the offline researcher searches
     noisy: bool = False  # scores of the same candidate differ, and that is no fault
+    room: int | None = None  # cases measured at a time, where it is not one for each core here
 
     @property
     def start(self) -> Path:
@@ -149,6 +153,10 @@ class Problem(ABC):
     @abstractmethod
     def measure_baseline(self, name: str, look: Look) -> Line:
         """Likewise a baseline."""
+
+    def on(self, _cluster: "Cluster") -> "Problem":
+        """The same, measured on a cluster's machines; an error where they cannot, or not alike."""
+        raise UsageError(f"a {self.kind} problem is measured on this machine: leave out --cluster")
 
     def fingerprint(self) -> str | None:
         """What else than ``hash``, the harness and its packages decides a score on this machine.
@@ -269,7 +277,8 @@ def chosen(cases: Any, known: Sequence[Case], noun: str) -> tuple[Case, ...]:
         RefusedError: they are anything else.
     """
     if not isinstance(cases, list) or not cases or any(type(c) not in (int, str) for c in cases):
-        raise RefusedError(f"{noun}s must be a list of {_kinds(known)}")
+        kinds = "whole numbers" if all(type(case) is int for case in known) else "names"
+        raise RefusedError(f"{noun}s must be a list of {kinds}")
     if len(set(cases)) < len(cases):
         raise RefusedError(f"a {noun} is named twice")
     if not set(cases) <= set(known):
@@ -287,7 +296,3 @@ def source_of(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def _kinds(known: Sequence[Case]) -> str:
-    return "whole numbers" if all(type(case) is int for case in known) else "names"

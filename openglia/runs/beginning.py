@@ -71,7 +71,7 @@ def _describe(
     results.contexts, results.generations = options.contexts, options.generations
     results.stagnation = options.stagnation if options.generations > 1 else None
     results.share_digest, results.review_every = options.share_digest, options.review_every
-    results.limits = options.limits
+    results.limits, results.cluster = options.limits, options.cluster
     results.prices = table() if options.asks_model else None
     results.versions = provenance.versions()
     results.sandbox = Fence(name=sandbox.name, why=sandbox.why, gaps=list(sandbox.gaps))

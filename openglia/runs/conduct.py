@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -57,7 +58,9 @@ def conduct(
         interrupts.hold()  # but in the phases that may end early: what there is is finished then
         os.chdir(paths.ROOT)  # a stray .env of the caller's folder must not configure the agents
         snapshot = tree.snapshot(problem.sources)
-        trial = _preflight(options, say)  # before anything is written or measured
+        # Before anything is written or measured.
+        away = _away(options, under_way, say)
+        trial = _preflight(options, say)
         folder, results = beginning.begin(options, chosen, snapshot)
         under_way.enter_context(alive(folder.path))
         if on_begin is not None:
@@ -81,10 +84,10 @@ def conduct(
                 results.versions,
                 used=options.cache and chosen.name != "none",
             )
-            measure_start(folder, results, problem, say, cache)
+            measure_start(folder, results, away.problem, say, cache)
             record = Record(folder, shown, results.on_evaluation_cases)
             begin = discover or _agents()
-            discovering = Discovering(folder, results, record, options, chosen, say, begin, cache)
+            discovering = Discovering(folder, results, record, away, chosen, say, begin, cache)
             outcome = discovering.run()
         except KeyboardInterrupt:
             outcome = _ended("interrupted", "interrupted")
@@ -105,6 +108,20 @@ def conduct(
         if bug is not None:
             raise bug  # its traceback belongs to the user, after all is saved
         return status
+
+
+def _away(options: Options, under_way: ExitStack, say: Say) -> Options:
+    """With the problem as the discovery measures it, perhaps on a cluster's machines."""
+    if options.cluster is None:
+        return options
+    from openglia.measuring.cluster import connect  # late: few runs need it
+
+    interrupts.release()
+    cluster = under_way.enter_context(connect(options.cluster, say))
+    problem = options.problem.on(cluster)
+    interrupts.hold()
+    say(f"the cluster at {cluster.address} measures, {problem.room} cases at a time")
+    return replace(options, problem=problem)
 
 
 def _preflight(options: Options, say: Say) -> "Trial | None":

@@ -57,6 +57,8 @@ class Evaluator:
         self._results = problem.workplace.results
         self.doors = doors or (Door(),)
         slots = min(len(self.doors), available_cores())
+        if problem.room is not None:  # on machines whose scheduler has queues of its own
+            slots = max(len(self.doors), problem.room // len(problem.cases) + 1)
         self._turns = Turns(slots)
         self._budget = threading.Lock()
         self._reserved: list[Door] = []  # of evaluations under way

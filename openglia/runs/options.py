@@ -28,6 +28,7 @@ class Options:
     stagnation: int = STAGNATION  # evaluations in a row without gain that end a generation
     share_digest: bool = False  # each generation gets the digests of all contexts
     review_every: int | None = None  # evaluations after which the Supervisor reads within a turn
+    cluster: str | None = None  # tcp://host:port of the Dask cluster that measures
     cache: bool = True  # a score that was measured before need not be measured again
     resume: Path | None = None
     preflight: bool = True  # try the model before anything is measured; the offline one never

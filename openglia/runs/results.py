@@ -165,6 +165,7 @@ class Results(_Part):
     stagnation: int | None = None  # evaluations in a row without gain that end a generation
     share_digest: bool = False
     review_every: int | None = None
+    cluster: str | None = None  # that measured during the discovery; the verification never
     stages: list[StageResult] = []  # of runs with several contexts or generations
     leaders: list[Leader] = []  # likewise
     evaluations: Counts = Counts()

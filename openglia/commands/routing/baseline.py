@@ -4,7 +4,7 @@ import argparse
 import json
 
 from openglia.commands.progress import ProgressLine
-from openglia.commands.routing.evaluate import add_measuring_options
+from openglia.commands.routing.evaluate import add_measuring_options, simulator_of
 from openglia.commands.score import FAILED
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.evaluation.baselines import YARDSTICK, measure_baselines
@@ -23,13 +23,14 @@ def run(arguments: argparse.Namespace) -> int:
     benchmark = load_benchmark(arguments.benchmark or "paper")
     progress = ProgressLine()
     try:
-        evaluations = measure_baselines(
-            benchmark,
-            seeds=seeds,
-            simulator=arguments.simulator,
-            jobs=arguments.jobs,
-            progress=lambda name, done, total: progress.show(f"{name}: {done}/{total} seeds"),
-        )
+        with simulator_of(arguments, benchmark) as simulator:
+            evaluations = measure_baselines(
+                benchmark,
+                seeds=seeds,
+                simulator=simulator,
+                jobs=arguments.jobs,
+                progress=lambda name, done, total: progress.show(f"{name}: {done}/{total} seeds"),
+            )
     finally:
         progress.clear()
     results = {name: evaluation.to_json() for name, evaluation in evaluations.items()}

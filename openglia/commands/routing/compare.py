@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from openglia.commands.progress import ProgressLine
-from openglia.commands.routing.evaluate import add_measuring_options
+from openglia.commands.routing.evaluate import add_measuring_options, simulator_of
 from openglia.commands.score import FAILED
 from openglia.files import folder_for_output
 from openglia.problems.routing.benchmark.loading import load_benchmark
@@ -40,14 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
     output = folder_for_output(arguments.output)  # before hours are spent
     progress = ProgressLine()
     try:
-        compared = compare_schedulers(
-            arguments.schedulers,
-            benchmark,
-            seeds=seeds,
-            simulator=arguments.simulator,
-            jobs=arguments.jobs,
-            progress=lambda name, done, total: progress.show(f"{name}: {done}/{total} seeds"),
-        )
+        with simulator_of(arguments, benchmark) as simulator:
+            compared = compare_schedulers(
+                arguments.schedulers,
+                benchmark,
+                seeds=seeds,
+                simulator=simulator,
+                jobs=arguments.jobs,
+                progress=lambda name, done, total: progress.show(f"{name}: {done}/{total} seeds"),
+            )
     finally:
         progress.clear()
     paths = write(compared, output)

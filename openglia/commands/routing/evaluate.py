@@ -8,7 +8,9 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openglia.commands.progress import ProgressLine
 from openglia.commands.score import FAILED as FAILED
@@ -19,6 +21,10 @@ from openglia.problems.routing.seeds import parse_seeds
 from openglia.quantities import at_least_one, seconds
 from openglia.runs.client import VARIABLE, WORKING_FILE
 from openglia.runs.messages import Answer
+
+if TYPE_CHECKING:
+    from openglia.problems.routing.benchmark.definition import Benchmark
+    from openglia.problems.routing.simulators import Simulator
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +89,29 @@ def add_measuring_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=at_least_one, metavar="N", help="worker processes (default: one per core)"
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="simulate on the workers of the Dask cluster whose scheduler listens there",
+    )
+
+
+@contextmanager
+def simulator_of(arguments: argparse.Namespace, benchmark: "Benchmark") -> "Iterator[Simulator]":
+    """The simulator that these options name, where they say."""
+    # Late: an agent's command starts without all this.
+    from openglia.problems.routing.simulators import find
+
+    here = find(arguments.simulator)
+    if arguments.cluster is None:
+        yield here
+        return
+    # Late: few commands need a cluster.
+    from openglia.measuring.cluster import connect
+    from openglia.problems.routing.evaluation.elsewhere import on_cluster
+
+    with connect(arguments.cluster, lambda line: print(line, file=sys.stderr)) as cluster:
+        yield on_cluster(here, cluster, benchmark.cluster)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -102,27 +131,28 @@ def _score_here(arguments: argparse.Namespace) -> Iterator[Answer]:
     if arguments.duration is not None:
         benchmark = replace(benchmark, duration=float(arguments.duration))
     progress = ProgressLine()
-    for scheduler in arguments.schedulers:
-        try:
-            evaluation = evaluate(
-                scheduler,
-                benchmark,
-                seeds=arguments.seeds,
-                simulator=arguments.simulator,
-                output_dir=arguments.results,
-                request_metrics=arguments.requests,
-                stop_above=arguments.stop_above,
-                jobs=arguments.jobs,
-                progress=lambda done, total: progress.show(f"{done}/{total} seeds"),
-            )
-        finally:
-            progress.clear()
-        line = evaluation.to_json()
-        yield Answer(line, evaluation_table(line))
+    with simulator_of(arguments, benchmark) as simulator:
+        for scheduler in arguments.schedulers:
+            try:
+                evaluation = evaluate(
+                    scheduler,
+                    benchmark,
+                    seeds=arguments.seeds,
+                    simulator=simulator,
+                    output_dir=arguments.results,
+                    request_metrics=arguments.requests,
+                    stop_above=arguments.stop_above,
+                    jobs=arguments.jobs,
+                    progress=lambda done, total: progress.show(f"{done}/{total} seeds"),
+                )
+            finally:
+                progress.clear()
+            line = evaluation.to_json()
+            yield Answer(line, evaluation_table(line))
 
 
 def _score_by_harness(arguments: argparse.Namespace) -> Iterator[Answer]:
-    if arguments.simulator != "auto" or arguments.results or arguments.jobs:
+    if arguments.simulator != "auto" or arguments.results or arguments.jobs or arguments.cluster:
         print(
             "During a run the harness chooses simulator, jobs and the place of results.",
             file=sys.stderr,

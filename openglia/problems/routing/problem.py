@@ -5,10 +5,10 @@ import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openglia import paths
-from openglia.files import files_below, read_handed_over, sha256
+from openglia.files import read_handed_over
 from openglia.measuring import worker_fence
 from openglia.presenting.score import Case, Line
 from openglia.problems.problem import Check, Look, Problem, Progress, Say
@@ -23,13 +23,16 @@ from openglia.problems.routing.family.task import TASK
 from openglia.problems.routing.hardware import tables
 from openglia.problems.routing.hardware.roofline import profile_hash
 from openglia.problems.routing.presentation import PRESENTATION
-from openglia.problems.routing.simulators import Simulator
+from openglia.problems.routing.simulators import Simulator, read_hash
 from openglia.problems.routing.vidur import integrity
 from openglia.problems.routing.vidur.checkout import Source
 from openglia.problems.routing.vidur.facts import facts
 from openglia.problems.routing.vidur.installation import is_installed
 from openglia.problems.routing.workplace import workplace
 from openglia.sandbox.layout import Workplace
+
+if TYPE_CHECKING:
+    from openglia.measuring.cluster import Cluster
 
 ISOLATION_COST = 5  # times as long as beside the engine, at most (tests/performance/isolation.py)
 MARK = "<!-- measured -->"
@@ -140,9 +143,16 @@ class Routing(Problem):
         """The embedded simulator's tables; Vidur's own checkout is never taken on trust."""
         if self.simulator.name != "embedded":
             return None
-        folders = self.simulator.reads(self.benchmark.cluster)
-        files = [path for folder in folders for path in files_below(folder) if path.is_file()]
-        return sha256(b"\0".join(path.read_bytes() for path in sorted(files)))
+        return read_hash(self.simulator, self.benchmark.cluster)
+
+    def on(self, cluster: "Cluster") -> Problem:
+        """Seed by seed; the baselines too."""
+        from openglia.problems.routing.evaluation.elsewhere import on_cluster  # late: few need it
+
+        there = on_cluster(self.simulator, cluster, self.benchmark.cluster)
+        elsewhere = Routing(self.benchmark, there, self._file)
+        elsewhere.room = cluster.room
+        return elsewhere
 
     def failed(self, rule: str, reason: str, look: Look, source: str | bytes | None = None) -> Line:
         """With the benchmark and the simulator."""

@@ -7,11 +7,16 @@ late: who scores on the embedded simulator needs nothing of Vidur.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openglia import paths
 from openglia.errors import OpenGliaError, UsageError
+from openglia.files import files_below, sha256
 from openglia.problems.routing.benchmark.definition import Benchmark, Cluster, Limits
 from openglia.problems.routing.hardware import tables
+
+if TYPE_CHECKING:
+    from openglia.measuring import cluster as machines
 
 _HERE = Path(__file__).resolve().parent
 
@@ -32,6 +37,7 @@ class Simulator:
     # what draws a trace. Empty: this simulator cannot do without the router beside it.
     host: str = ""
     host_sources: tuple[Path, ...] = ()
+    cluster: "machines.Cluster | None" = None  # whose machines run its workers; None: this one
 
 
 def find(simulator: "str | Simulator") -> Simulator:
@@ -62,6 +68,16 @@ def require(simulator: Simulator, benchmark: Benchmark) -> None:
             f"benchmark {benchmark.name} has cluster.{keys[0]}, which Vidur does not simulate; "
             f"use --simulator embedded"
         )
+
+
+def read_hash(simulator: Simulator, cluster: Cluster) -> str:
+    """12 digits over what its workers read besides our sources and what is simulated."""
+    found = []
+    for place in simulator.reads(cluster):
+        if place.name != ".git":  # what counts of it is checked out, and read too
+            files = [place] if place.is_file() else files_below(place)
+            found += [f"{p.name}\0{sha256(p.read_bytes())}" for p in files if p.is_file()]
+    return sha256("\n".join(sorted(found)))[:12]
 
 
 def _tables(_: Cluster) -> Iterator[Path]:

@@ -15,6 +15,7 @@ from openglia.problems.routing.evaluation.baselines import YARDSTICK
 from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation
 from openglia.problems.routing.evaluation.scoring import evaluate
 from openglia.problems.routing.evaluation.tables import comparison_table
+from openglia.problems.routing.simulators import Simulator
 from openglia.tables import markdown
 
 Progress = Callable[[str, int, int], None]  # scheduler, seeds done, seeds in all
@@ -65,7 +66,7 @@ def compare_schedulers(
     benchmark: Benchmark,
     *,
     seeds: Sequence[int] | None = None,
-    simulator: str = "auto",
+    simulator: str | Simulator = "auto",
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Compared:

@@ -166,7 +166,10 @@ def measure(
             isolated=isolated,
         )
         giving_up = GivingUp(work, stop_above)
-        failure = simulate(
+        where = simulate
+        if work.simulator.cluster is not None and not isolated:  # a router apart is beside it
+            from openglia.problems.routing.evaluation.elsewhere import simulate_on_cluster as where
+        failure = where(
             work,
             jobs=jobs,
             progress=progress,

@@ -107,7 +107,7 @@ def simulate(
                 if failure is not None or not left:
                     break
     for command in commands:
-        _gather(command.folder, work.folder)
+        gather_seeds(command.folder, work.folder)
     if failure is None:
         missing = [s for s in seeds if not (work.folder / f"seed_{s}" / SUMMARY).exists()]
         if missing and not stopped:
@@ -221,7 +221,7 @@ def _failure(work: Simulations, worker: Worker) -> Failure:
     )
 
 
-def _gather(source: Path, target: Path) -> None:
+def gather_seeds(source: Path, target: Path) -> None:
     """Move a worker's seeds up into the folder of the evaluation and drop the rest but its log."""
     for seed in source.glob("seed_*"):
         seed.rename(target / seed.name)
