@@ -24,6 +24,7 @@ from typing import Any, Self
 
 from openglia import interrupts
 from openglia.errors import OpenGliaError
+from openglia.measuring.allowance import Allowance
 
 # Address space that an interpreter with its libraries reserves before a simulation starts.
 BASE_MEMORY_MB = 4096
@@ -48,7 +49,8 @@ class Command:
     folder: Path  # working directory, and where its standard error goes (``stderr.log``)
     environment: dict[str, str]
     steps: int  # number of lines expected; more are not listened to
-    step_seconds: float  # longest time between two lines, and from the last line to the end
+    # Longest time between two lines, and from the last to the end; waits for a core not counted.
+    step_seconds: float
     start_seconds: float = 60.0  # allowed for starting up, on top of the first step
     memory_mb: int = 2048  # address space above BASE_MEMORY_MB
     link: socket.socket | None = None  # its standard input, instead of none; ours is closed then
@@ -61,7 +63,7 @@ class Worker:
 
     command: Command
     process: subprocess.Popen[bytes]
-    deadline: float
+    allowance: Allowance  # of the step under way
     ended: bool = False
     timed_out: bool = False
     status: int | None = None  # exit status; None while it runs and when it was killed for time
@@ -92,7 +94,7 @@ class Worker:
                     record = json.loads(line)
                     if isinstance(record, dict) and self._steps_left > 0:
                         self._steps_left -= 1
-                        self.deadline = time.monotonic() + self.command.step_seconds
+                        self.allowance = Allowance(self.process.pid, self.command.step_seconds)
                         yield record
 
 
@@ -133,15 +135,14 @@ class Workers:
             CancelledError: ``cancelled`` was set.
         """
         while running := [worker for worker in self.workers if not worker.ended]:
-            deadline = min(worker.deadline for worker in running)
-            self._wait(max(0.0, deadline - time.monotonic()))
+            self._wait(max(0.0, min(worker.allowance.left() for worker in running)))
             if self._cancelled is not None and self._cancelled.is_set():
                 raise CancelledError
             for worker in running:
                 exited = _has_exited(worker.process)  # looked at first: then no line is missed
                 for record in worker.read():
                     yield worker, record
-                worker.timed_out = not exited and time.monotonic() >= worker.deadline
+                worker.timed_out = not exited and worker.allowance.left() <= 0
                 if (exited or worker.timed_out) and not worker.ended:
                     self._end(worker)
                     yield worker, None
@@ -181,8 +182,8 @@ class Workers:
         if command.link is not None:
             command.link.close()  # so that either side hears when the other ends
         _limit_memory(process.pid, command.memory_mb + BASE_MEMORY_MB)
-        deadline = time.monotonic() + command.start_seconds + command.step_seconds
-        worker = Worker(command, process, deadline)
+        allowance = Allowance(process.pid, command.start_seconds + command.step_seconds)
+        worker = Worker(command, process, allowance)
         self.workers.append(worker)
         if process.stdout is not None:
             os.set_blocking(process.stdout.fileno(), False)

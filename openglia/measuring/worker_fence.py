@@ -25,6 +25,8 @@ _GROUND = (
     "errors.py",
     "files.py",
     "interrupts.py",
+    "measuring/__init__.py",
+    "measuring/allowance.py",
     "paths.py",
     "problems/__init__.py",
 )

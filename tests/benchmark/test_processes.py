@@ -1,12 +1,14 @@
 """Workers end when they must, and nothing that they started stays behind."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from openglia.measuring import allowance
 from openglia.measuring.processes import Command, Worker, Workers, worker_environment
 from openglia.paths import ROOT
 
@@ -131,3 +133,27 @@ def test_memory_is_bounded(tmp_path):
 def test_environment_holds_no_secrets(monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
     assert "secret" not in worker_environment(ROOT).values()
+
+
+# Needs half a second of a core.
+COMPUTES = "import time\nwhile time.process_time() < 0.5: pass\nprint('{}')"
+SLEEPS = "import time; time.sleep(600)"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process waits for")
+@pytest.mark.parametrize(("code", "in_time"), [(COMPUTES, True), (SLEEPS, False)])
+def test_the_wait_for_a_core_is_not_counted(tmp_path, monkeypatch, code, in_time):
+    monkeypatch.setattr(allowance, "MOST", 100)  # the tests' machine may be busy besides
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cores)})  # for it and two others that never rest
+        hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+        try:
+            [worker], _ = run(command(tmp_path, code, step_seconds=0.7, start_seconds=0.0))
+        finally:
+            for hog in hogs:
+                hog.kill()
+                hog.wait()
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert worker.timed_out is not in_time

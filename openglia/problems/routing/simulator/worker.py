@@ -16,10 +16,11 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import NoReturn
 
 from openglia.errors import OpenGliaError
+from openglia.measuring.allowance import Allowance
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.trace import read_trace
 from openglia.problems.routing.exchange import FAILED, SUMMARY, Failure, Job
@@ -122,7 +123,7 @@ def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> i
     Raises:
         RouterFailureError: the seed, or one call of the router, took too long. The child is killed.
     """
-    deadline = monotonic() + limits.simulation_seconds
+    allowance = Allowance(child, limits.simulation_seconds)
     overstepped = None
     handle = _end_of(child)
     with selectors.DefaultSelector() as selector:
@@ -130,9 +131,8 @@ def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> i
         selector.register(reading, selectors.EVENT_READ)
         ended = False
         while not ended:
-            left = deadline - monotonic()
             of_call = seconds_left(clock, limits.router_call_seconds)
-            ready = selector.select(max(0.0, min(left, of_call) + SLACK))
+            ready = selector.select(max(0.0, min(allowance.left(), of_call) + SLACK))
             ended = any(key.fd == handle for key, _ in ready)
             for key, _ in ready:
                 if key.fd == reading:
@@ -142,7 +142,7 @@ def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> i
                         selector.unregister(reading)
             if ended:
                 break
-            if monotonic() >= deadline:
+            if allowance.left() <= 0:
                 overstepped = f"one seed took more than {limits.simulation_seconds:g} s"
             elif seconds_left(clock, limits.router_call_seconds) <= 0:
                 overstepped = over_limit(limits.router_call_seconds)

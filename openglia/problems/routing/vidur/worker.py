@@ -14,11 +14,11 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 
 import pandas as pd
 
 from openglia.errors import OpenGliaError
+from openglia.measuring.allowance import Allowance
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.exchange import FAILED, Failure, Job, Summary, last_lines
 from openglia.problems.routing.hardware.roofline import profile_hash
@@ -144,13 +144,12 @@ def _run(
 
 def _wait(process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Clock) -> int:
     """Wait for the simulation's end; return its exit status."""
-    deadline = monotonic() + limits.vidur_simulation_seconds
+    allowance = Allowance(process.pid, limits.vidur_simulation_seconds)
     while True:
-        left = deadline - monotonic()
         of_call = seconds_left(clock, limits.router_call_seconds)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=max(0.0, min(left, of_call) + SLACK))
-        if monotonic() >= deadline:
+            return process.wait(timeout=max(0.0, min(allowance.left(), of_call) + SLACK))
+        if allowance.left() <= 0:
             reason = f"seed {seed} was stopped after {limits.vidur_simulation_seconds:g} s"
             raise _failed("timeout", f"{reason}; the router may be endless")
         if seconds_left(clock, limits.router_call_seconds) <= 0:
