@@ -51,8 +51,8 @@ main() {
     check ruff "$bin/ruff" check
     check "ruff format" "$bin/ruff" format --check
     check mypy "$bin/mypy"
-    # A script that starts this in the background has it ignore Ctrl-C, which the tests send.
-    env --default-signal=INT "$bin/python" -m pytest "$@" || failed=1
+    # A script that starts this in the background has it ignore Ctrl-C, and nohup hangups, which the tests send.
+    env --default-signal=INT,HUP "$bin/python" -m pytest "$@" || failed=1
     exit "$failed"
 }
 

@@ -79,7 +79,9 @@ def verdict(results: Results, shown: Presentation) -> str:
         failed = [check.name for check in integrity.checks if check.outcome == "failed"]
         passed = sum(check.outcome == "passed" for check in integrity.checks)
         words.append(
-            f"INTEGRITY: failed {', '.join(failed)}" if failed else f"integrity: {passed} checks ok"
+            f"INTEGRITY: failed {', '.join(failed)}"
+            if failed
+            else f"integrity: {passed} check{'s' * (passed != 1)} ok"
         )
     return f"**Verification:** {'; '.join(word for word in words if word)}."
 

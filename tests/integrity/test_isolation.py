@@ -167,7 +167,7 @@ def test_the_selftest_exposes_the_flaw_and_passes_the_control(capsys, monkeypatc
     assert "NOT THE SAME IN ISOLATION" in out
     assert "INTEGRITY: failed isolation" in out
     assert f"seed {SEED}: 614 of 614 requests differ, the first is 0: completed_at" in out
-    assert "the final router does the same on all 1 held-out seeds; integrity: 1 checks ok" in out
+    assert "the final router does the same on all 1 held-out seeds; integrity: 1 check ok" in out
 
 
 def test_the_selftest_fails_where_nothing_is_exposed(capsys, monkeypatch):

@@ -68,7 +68,7 @@ def _tables(folders: Sequence[Path]) -> "list[Requests]":
     import pandas as pd  # late: half a second
 
     tables = [
-        pd.read_csv(folder / "request_metrics.csv", float_precision="round_trip")
+        pd.read_csv(folder / "request_metrics.csv")
         .sort_values("Request Id")
         .filter(["Request Id", *_COLUMNS])
         for folder in folders

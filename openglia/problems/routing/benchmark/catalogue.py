@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from openglia.errors import UsageError
+from openglia.paths import ROOT
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 
@@ -80,7 +81,7 @@ def _entry[Kind: (Gpu, Model)](kind: type[Kind], section: str, name: str) -> Kin
         known = ", ".join(sorted(entries))
         raise UsageError(
             f"{name!r} is not among the {section} of the catalogue ({known}); "
-            f"name one of them or add it to openglia/problems/routing/hardware/{CATALOGUE.name}"
+            f"name one of them or add it to {CATALOGUE.relative_to(ROOT)}"
         )
     entry = entries[name]
     wanted = {field.name for field in fields(kind)} - {"name"}
