@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": "show how a run goes, or went",
     "finish": "complete the folder of a run whose process was killed",
     "verify": "repeat a run's final verification on the held-out cases",
+    "transfer": "measure a candidate on other settings than the one it was found on",
     "study": "make many runs, methods x problems x repetitions, and say what they show together",
     "report": "write a run's report.html, or an index of all runs",
     "new": "write an example of a problem of your own, to start from",

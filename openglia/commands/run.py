@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openglia.commands.settings import settings
 from openglia.errors import UsageError
 from openglia.quantities import at_least_one, count, dollars, or_none, seconds
 
 if TYPE_CHECKING:
     from openglia.discovery.experiment import AgentCommand
     from openglia.runs.options import Options
+    from openglia.runs.results import Results
 
 _LIMITS = ("max_refinements", "max_evaluations", "time_limit", "max_tokens", "max_cost")
 
@@ -108,6 +110,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="go on with a run: its record, histories and what is left of its limits",
     )
     parser.add_argument(
+        "--transfer",
+        type=settings,
+        metavar="LIST",
+        help="routing: other benchmarks to measure the final router on, in at most a third of the "
+        "time that was spent on measuring, or none (default: five, if the run is on paper's like)",
+    )
+    parser.add_argument(
         "--no-cache", action="store_true", help="measure anew also what was measured before"
     )
     parser.add_argument(
@@ -175,6 +184,7 @@ def options(arguments: argparse.Namespace) -> "Options":
         share_digest=arguments.share_digest,
         review_every=arguments.review_every,
         cluster=arguments.cluster,
+        transfer=arguments.transfer,
         cache=not arguments.no_cache,
         preflight=not arguments.no_preflight,
     )
@@ -261,11 +271,16 @@ def _resumed(arguments: argparse.Namespace, named: dict[str, Any]) -> "Options":
         stagnation=arguments.stagnation or before.stagnation or STAGNATION,
         share_digest=before.share_digest,
         review_every=arguments.review_every or before.review_every,
+        transfer=arguments.transfer if arguments.transfer is not None else _transfer_of(before),
         resume=arguments.resume,
         cluster=arguments.cluster,
         cache=not arguments.no_cache,
         preflight=not arguments.no_preflight,
     )
+
+
+def _transfer_of(before: "Results") -> tuple[str, ...] | None:
+    return None if before.transfer_to is None else tuple(before.transfer_to)
 
 
 def _simulator(arguments: argparse.Namespace, recorded: dict[str, Any]) -> str:

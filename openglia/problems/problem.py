@@ -18,6 +18,7 @@ from openglia.files import sha256, write_atomically
 from openglia.paths import ROOT
 from openglia.presenting.presentation import Presentation
 from openglia.presenting.score import Case, Line
+from openglia.problems.asked import RefusedError, chosen
 from openglia.problems.space import OfflineTask
 from openglia.sandbox.layout import Workplace
 
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 Progress = Callable[[int, int], None]  # cases done, cases in all
 MAX_SOURCE_BYTES = 256 * 1024
-
-
-class RefusedError(Exception):
-    """A request of an agent that is not carried out; one line that says why."""
 
 
 @dataclass(frozen=True)
@@ -265,25 +262,19 @@ class Problem(ABC):
         """
         return None
 
+    def other_settings(self, names: Sequence[str] | None = None) -> "list[Problem]":
+        """Other settings that a run's final candidate is measured on; None: the problem's choice.
+
+        Raises:
+            UsageError: there is no setting of that name.
+        """
+        if names:
+            raise UsageError(f"{self.name} has no other settings: leave out --transfer")
+        return []
+
     def examine(self) -> list[Check]:
         """Check, and put right, what measures."""
         return []
-
-
-def chosen(cases: Any, known: Sequence[Case], noun: str) -> tuple[Case, ...]:
-    """The cases that an agent names, if each of them is known and none is named twice.
-
-    Raises:
-        RefusedError: they are anything else.
-    """
-    if not isinstance(cases, list) or not cases or any(type(c) not in (int, str) for c in cases):
-        kinds = "whole numbers" if all(type(case) is int for case in known) else "names"
-        raise RefusedError(f"{noun}s must be a list of {kinds}")
-    if len(set(cases)) < len(cases):
-        raise RefusedError(f"a {noun} is named twice")
-    if not set(cases) <= set(known):
-        raise RefusedError(f"these are not all evaluation {noun}s")
-    return tuple(cases)
 
 
 def source_of(path: Path) -> bytes:

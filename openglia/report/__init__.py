@@ -7,7 +7,7 @@ from openglia.errors import UsageError
 from openglia.files import write_atomically
 from openglia.presenting.drawing import Absent, Plot, png
 from openglia.presenting.presentation import Presentation
-from openglia.report import data, plots
+from openglia.report import data, plots, transferred
 
 
 def write(
@@ -34,7 +34,7 @@ def write(
     generic = plots.generic(run)
     own = [] if run.under_way else run.presentation.plots(run)
     if images:
-        _write_images(run.folder, [*generic, *own])
+        _write_images(run.folder, [*generic, *_transferred(run), *own])
     path = run.folder / "report.html"
     text = page.render(run, generic, own)
     if run.folder.is_dir():  # else deleted meanwhile, and it shall not come back
@@ -45,7 +45,8 @@ def write(
 def draw_plots(run_dir: Path, presentation: Presentation | None = None) -> list[str]:
     """Write ``plots/*.png`` and return the Markdown lines that show them in solution.md."""
     run = data.read(run_dir.resolve(), presentation)
-    return _write_images(run.folder, [*plots.generic(run), *run.presentation.plots(run)])
+    own = run.presentation.plots(run)
+    return _write_images(run.folder, [*plots.generic(run), *_transferred(run), *own])
 
 
 def write_index(
@@ -73,6 +74,12 @@ def write_index(
     runs = [data.read(path, presentation, alive=alive(path)) for path in paths]
     write_atomically(path, index.render(runs, folder))
     return path
+
+
+def _transferred(run: data.Run) -> list[Plot | Absent]:
+    """The plot of other settings, where there are any."""
+    section = transferred.section(run.results, run.presentation)
+    return [] if section is None else [section.plot]
 
 
 def _write_images(folder: Path, drawn: list[Plot | Absent]) -> list[str]:

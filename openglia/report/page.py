@@ -10,7 +10,7 @@ from typing import Any
 from openglia.presenting import researcher, spent, units
 from openglia.presenting.drawing import Absent, Plot
 from openglia.presenting.tolerant import at, items, mapping, number, text
-from openglia.report import lanes, verdict
+from openglia.report import lanes, transferred, verdict
 from openglia.report.data import Run
 from openglia.report.discovered import discovered
 from openglia.report.rendering import render as render_template
@@ -21,8 +21,8 @@ Pairs = list[tuple[str, str]]
 # What results.json holds and other parts of the page show.
 SHOWN_ELSEWHERE = {
     "account", "baselines", "elapsed_seconds", "evaluations", "final", "integrity", "leaders",
-    "limits", "outcome", "prices", "reason", "stages", "status", "stub", "timings", "usage",
-    "verification", "warnings",
+    "limits", "outcome", "prices", "reason", "stages", "status", "stub", "timings", "transfer",
+    "usage", "verification", "warnings",
 }  # fmt: skip
 LANGUAGES = {".py": "python", ".cpp": "cpp", ".c": "c", ".rs": "rust", ".go": "go", ".sh": "bash"}
 REFRESH = 15  # seconds until the page of a run that is under way loads itself again
@@ -87,6 +87,7 @@ def render(run: Run, generic: Sequence[Plot | Absent], own: Sequence[Plot | Abse
             _contestants(run, "held_out", f"held-out {run.case}s"),
             _contestants(run, "evaluation", f"evaluation {run.case}s"),
         ],
+        transferred=transferred.section(results, run.presentation),
         found=discovered(run),
         progress=progress,
         best={position for position, _ in run.best_so_far()},

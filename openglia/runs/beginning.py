@@ -57,7 +57,7 @@ def _resume(options: Options) -> tuple[RunFolder, Results]:
     problem.prepare(record.source(records[-1]) if records else None)
     folder.scratch.mkdir(exist_ok=True)
     results.status, results.reason, results.ended, results.outcome = UNFINISHED, None, None, None
-    results.verification = results.integrity = None
+    results.verification = results.transfer = results.integrity = None
     return folder, results
 
 
@@ -72,6 +72,7 @@ def _describe(
     results.stagnation = options.stagnation if options.generations > 1 else None
     results.share_digest, results.review_every = options.share_digest, options.review_every
     results.limits, results.cluster = options.limits, options.cluster
+    results.transfer_to = None if options.transfer is None else list(options.transfer)
     results.prices = table() if options.asks_model else None
     results.versions = provenance.versions()
     results.sandbox = Fence(name=sandbox.name, why=sandbox.why, gaps=list(sandbox.gaps))

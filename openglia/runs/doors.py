@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from openglia.paths import ROOT
-from openglia.problems.problem import RefusedError
+from openglia.problems.asked import RefusedError
 from openglia.runs.messages import Answer, Candidate, Progress
 from openglia.runs.requests import MAX_REQUEST_BYTES
 

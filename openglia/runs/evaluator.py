@@ -18,7 +18,8 @@ from openglia.errors import OpenGliaError, UsageError
 from openglia.files import replace_contents
 from openglia.measuring.processes import CancelledError, available_cores
 from openglia.presenting.score import Line
-from openglia.problems.problem import Problem, RefusedError
+from openglia.problems.asked import RefusedError
+from openglia.problems.problem import Problem
 from openglia.runs import going_back
 from openglia.runs.cache import MARK, Cache
 from openglia.runs.doors import CONNECTIONS, Door, receive_line, send, watch

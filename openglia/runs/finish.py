@@ -13,7 +13,7 @@ from openglia.files import sha256, write_atomically
 from openglia.presenting.presentation import Presentation
 from openglia.problems.problem import Problem, Say
 from openglia.report.verdict import no_gain_words
-from openglia.runs import judgement, provenance, solution, verification
+from openglia.runs import judgement, provenance, solution, transfer, verification
 from openglia.runs.ahead import REPORT, load_ahead
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Record
@@ -67,6 +67,8 @@ def complete(
             status, reason = "failed", checked.agreement["disagreement"]
         if checked.isolation is not None and checked.isolation.outcome == "failed":
             status, reason = "failed", checked.isolation.evidence
+    if problem is not None and results.final is not None and status in ("completed", "limit"):
+        _transfer(folder, results, record, problem, say)
     _check_integrity(results, record, problem, snapshot)
     results.status, results.reason, results.ended = status, reason, now()
     save(folder, results)
@@ -171,6 +173,26 @@ def _verify(folder: RunFolder, results: Results, problem: Problem, say: Say) -> 
     save(folder, results)
     checked.agreement = problem.confirm(final, say)
     _warn_of_verdict(results, checked, shown)
+
+
+def _transfer(
+    folder: RunFolder, results: Results, record: Record, problem: Problem, say: Say
+) -> None:
+    """Measure the final candidate on other settings; a run loses nothing if it cannot be done."""
+    begun = time.monotonic()
+    try:
+        interrupts.release()
+        results.transfer = transfer.of_run(
+            problem, results, [one.result for one in record.records], folder.path, say
+        )
+    except KeyboardInterrupt:
+        results.warn("the transfer to other settings was interrupted")
+    except OpenGliaError as error:
+        results.warn(f"the transfer to other settings failed: {error}")
+    interrupts.hold()
+    if results.transfer is not None:
+        results.timings["transfer"] = round(time.monotonic() - begun, 3)
+        save(folder, results)
 
 
 def _warn_of_verdict(results: Results, checked: Verification, shown: Presentation) -> None:

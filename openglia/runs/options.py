@@ -30,6 +30,7 @@ class Options:
     review_every: int | None = None  # evaluations after which the Supervisor reads within a turn
     cluster: str | None = None  # tcp://host:port of the Dask cluster that measures
     cache: bool = True  # a score that was measured before need not be measured again
+    transfer: tuple[str, ...] | None = None  # other settings to measure on; None: the problem's own
     resume: Path | None = None
     preflight: bool = True  # try the model before anything is measured; the offline one never
 
@@ -37,8 +38,11 @@ class Options:
         """What holds held-out cases is not shown to a program of the user's.
 
         Raises:
-            UsageError: it would be, or something that is to be shown is not there.
+            UsageError: it would be, or something that is to be shown is not there, or one of the
+                settings to transfer to.
         """
+        if self.transfer:
+            self.problem.other_settings(self.transfer)
         shown = () if self.agent is None else self.agent.program(paths.ROOT).readable
         for path in shown:
             for file in self.problem.unseen:

@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from openglia.problems.problem import MAX_SOURCE_BYTES, Look, Problem, RefusedError
+from openglia.problems.asked import RefusedError
+from openglia.problems.problem import MAX_SOURCE_BYTES, Look, Problem
 from openglia.runs.messages import Wanted
 
 MAX_REQUEST_BYTES = 1024 * 1024  # one line

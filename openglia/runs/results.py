@@ -16,6 +16,7 @@ from openglia.errors import OpenGliaError
 from openglia.files import write_json
 from openglia.problems.problem import Check
 from openglia.runs.folder import RunFolder
+from openglia.runs.transferred import Transfer
 
 UNFINISHED = "running"  # the status until the run is finished
 FORMAT = 2  # 1: without ``format`` and ``problem``
@@ -159,6 +160,8 @@ class Results(_Part):
     stub: Contestant | None = None  # the candidate that the run started from
     final: Final | None = None
     verification: Verification | None = None
+    transfer_to: list[str] | None = None  # other settings as the user named them; None: by default
+    transfer: Transfer | None = None
     integrity: Integrity | None = None
     contexts: int = 1
     generations: int = 1

@@ -10,6 +10,7 @@ from openglia.presenting.presentation import Group, Presentation
 from openglia.presenting.spent import told
 from openglia.problems.problem import Check
 from openglia.quantities import spelled
+from openglia.report import transferred
 from openglia.report.verdict import no_gain_words
 from openglia.runs import judgement, together
 from openglia.runs.folder import RunFolder
@@ -42,6 +43,7 @@ def render(
             results.on_held_out_cases,
             shown,
         ),
+        _transferred(raw, shown),
         _provenance(results, raw, shown),
         together.section(folder, results, shown),
         *(["### Warnings", _bullets(results.warnings)] if results.warnings else []),
@@ -75,6 +77,7 @@ def verdict(results: Results, shown: Presentation) -> str:
         if checked.isolation is not None:
             words.append(_isolated(checked.isolation))
         words.append(shown.confirmed(results.to_json())[0])
+        words.append(transferred.sentence(results.to_json()))
     if (integrity := results.integrity) is not None:
         failed = [check.name for check in integrity.checks if check.outcome == "failed"]
         passed = sum(check.outcome == "passed" for check in integrity.checks)
@@ -168,6 +171,13 @@ def _group(title: str, measured: Group, shown: Presentation) -> str:
     return f"{title}:\n\n{markdown(shown.table(measured)).strip()}"
 
 
+def _transferred(raw: Any, shown: Presentation) -> str | None:
+    rows = transferred.table(raw, shown)
+    if not rows:
+        return None
+    return f"### On other settings\n\n{markdown(rows).strip()}\n\n{transferred.note(raw, shown)}"
+
+
 def _provenance(results: Results, raw: Any, shown: Presentation) -> str:
     lines = [shown.origin(raw)]
     if (final := results.final) is not None:
@@ -203,6 +213,8 @@ def _reproduction(folder: RunFolder, results: Results, raw: Any, shown: Presenta
 def run_command(results: Results, options: Sequence[str]) -> str:
     """The command line of the run; ``options`` are the problem's."""
     words = ["./run.sh", *_agent_options(results), *options, "--seed", str(results.seed)]
+    if results.transfer_to is not None:
+        words += ["--transfer", ",".join(results.transfer_to) or "none"]
     for key, value in asdict(results.limits).items():
         words += [f"--{key.replace('_', '-')}", spelled(value)]
     return shlex.join(words)

@@ -10,11 +10,12 @@ from random import Random
 import pytest
 
 from openglia.errors import OpenGliaError, UsageError
+from openglia.problems.asked import RefusedError
 from openglia.problems.folder import environment, marks
 from openglia.problems.folder.kind import FolderKind
 from openglia.problems.folder.literals import literals
 from openglia.problems.folder.source import read_source
-from openglia.problems.problem import Look, RefusedError
+from openglia.problems.problem import Look
 from tests.folder.conftest import EVALUATOR, PROGRAM
 
 KIND = FolderKind()

@@ -116,6 +116,15 @@ def results(rng: random.Random, recorded: list[dict[str, Any]]) -> dict[str, Any
             "gain_held_out": gains["held_out"], "overfitting": False, "no_gain": False,
             "deterministic": True, "agreement": None,
         },
+        "transfer": {"seconds": 11.2, "allowed": 40.0, "left_out": ["random"], "settings": [
+            {"name": "paper-tight", "hash": "1" * 12, "cases": HELD_OUT[:2], "held_out": 10,
+             "values": {"final": [20.0, 30.0], "llq": [60.0, 70.0], "lor": [60.0, 80.0]},
+             "measure": "ratio", "value": 0.378, "interval": [0.33, 0.43], "outcome": "holds"},
+            {"name": "stale-signals", "hash": "2" * 12, "cases": HELD_OUT[:1], "held_out": 10,
+             "values": {"final": [75.0], "llq": [60.0]},
+             "measure": "ratio", "value": 1.25, "interval": None, "outcome": "turns"},
+            {"name": "unequal", "hash": "3" * 12, "held_out": 10, "reason": "no time was left"},
+        ]},
         "integrity": {"ok": True, "checks": [
             {"name": "held-out seeds unseen", "outcome": "passed",
              "evidence": "no request for seeds 100-109 in 60 evaluations"},

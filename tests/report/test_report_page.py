@@ -86,9 +86,11 @@ def test_report_of_a_whole_run(folders, simulated):
     assert f"{final:.1f} s" in text
     assert f"{final / llq:.3f}" in text
     assert f"by {1 - final / llq:.0%} against LLQ on seeds it had never seen" in text
+    assert "It took 11 s of the 40 s that it may take." in text
     images = {image.name: image.read_bytes() for image in (folder / "plots").glob("*.png")}
     assert sorted(images) == [
         "progress.png", "response_times.png", "routers.png", "seeds.png", "timeline.png",
+        "transfer.png",
     ]  # fmt: skip
     assert all(image.startswith(b"\x89PNG") for image in images.values())
     # Drawn again, it is the same to the byte.
@@ -286,7 +288,7 @@ def test_lines_for_the_solution_name_existing_images(folders, simulated, undrawn
     folder = folders.make(count=5)
     lines = report.draw_plots(folder, ROUTING)
     images = [line.partition("](")[2].rstrip(")") for line in lines if line.startswith("![")]
-    assert len(images) == 5
+    assert len(images) == 6
     assert all((folder / image).read_bytes().startswith(b"\x89PNG") for image in images)
 
 

@@ -11,7 +11,7 @@ from openglia.cli import main
 from openglia.errors import OpenGliaError
 from openglia.files import replace_contents, sha256
 from openglia.paths import STUB
-from openglia.problems.problem import RefusedError
+from openglia.problems.asked import RefusedError
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.presentation import PRESENTATION
 from openglia.problems.routing.problem import Routing

@@ -98,9 +98,12 @@ def test_a_whole_run(project):
 
 
 def test_a_whole_run_of_routing(project):
+    benchmarks = project.root / "environment" / "benchmarks"
+    late = "extends: tiny\ndescription: late\ncluster: {signals: {delay: 1}}\n"
+    (benchmarks / "late.yaml").write_text(late)
     status, output = project.run(
         "scripted.py", "evaluate=poor", "evaluate=good", "evaluate=crash", "partial=0",
-        "partial=70", "other-benchmark", "scribble", PROBLEM="routing",
+        "partial=70", "other-benchmark", "scribble", PROBLEM="routing", WORDS="--transfer late",
     )  # fmt: skip
     assert status == 0, output
     (run,) = project.runs()
@@ -132,6 +135,14 @@ def test_a_whole_run_of_routing(project):
     assert "I tried **things**." in solution
     assert f"{llq['evaluation']['mean_response_time']:.2f}" in solution
     assert f"{final['held_out']['mean_response_time']:.2f}" in solution
+    # Whether the third of these few seconds is enough depends on the machine; all else does not.
+    (late,) = results["transfer"]["settings"]
+    assert late["name"] == "late"
+    assert late["reason"] == "no time was left" if not late["cases"] else late["values"]["final"]
+    assert results["timings"]["transfer"] < results["elapsed_seconds"]
+    assert "### On other settings" in solution
+    assert "--transfer late --max-refinements" in solution
+    assert output.index("verification: final") < output.index("transfer: the final")
     assert "openglia verify" in solution
     # Nothing of the held-out seeds stays where an agent of a later run could find it.
     cached = list((project.root / "environment" / "cache").rglob("seed_7*"))

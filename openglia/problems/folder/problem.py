@@ -14,21 +14,14 @@ from openglia.errors import OpenGliaError
 from openglia.files import read_handed_over, sha256
 from openglia.measuring.bootstrap import bootstrap_interval
 from openglia.presenting.score import Line
+from openglia.problems.asked import RefusedError, chosen
 from openglia.problems.folder import marks
 from openglia.problems.folder.environment import interpreter
 from openglia.problems.folder.literals import literals
 from openglia.problems.folder.measuring import Measured, call
 from openglia.problems.folder.presentation import FolderPresentation
 from openglia.problems.folder.source import Source, files, folder_hash
-from openglia.problems.problem import (
-    Check,
-    Look,
-    Problem,
-    Progress,
-    RefusedError,
-    chosen,
-    source_of,
-)
+from openglia.problems.problem import Check, Look, Problem, Progress, source_of
 from openglia.problems.space import OfflineTask
 from openglia.sandbox.layout import Workplace
 

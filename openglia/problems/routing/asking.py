@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from openglia.problems.problem import Look, RefusedError, chosen
+from openglia.problems.asked import RefusedError, chosen
+from openglia.problems.problem import Look
 from openglia.problems.routing.benchmark.definition import Benchmark
 
 KEYS = {"benchmark", "seeds", "duration", "requests", "stop_above"}

@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from openglia.errors import UsageError
 from openglia.problems.findings import Examination
 from openglia.problems.problem import Problem
 from openglia.problems.registry import Kind
 from openglia.problems.routing import findings, scored_on
-from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.benchmark.loading import is_path, load_benchmark
 from openglia.problems.routing.presentation import PRESENTATION
 from openglia.problems.routing.problem import Routing
 from openglia.problems.routing.simulators import find, require
-from openglia.problems.routing.workplace import is_shown
 
 DEFAULT_BENCHMARK = "paper"
 
@@ -32,7 +29,7 @@ class RoutingKind(Kind):
         named = benchmark or DEFAULT_BENCHMARK
         file = Path(named).resolve() if is_path(named) else None
         opened = load_benchmark(named)
-        _usable(opened)
+        scored_on.usable(opened)
         require(chosen := find(simulator), opened)
         return Routing(opened, chosen, file)
 
@@ -41,29 +38,13 @@ class RoutingKind(Kind):
         chosen = find(results["simulator"] if simulator == "auto" else simulator)
         file = results["benchmark"].get("file")
         benchmark = scored_on.restore(folder, results)
-        _usable(benchmark)
+        scored_on.usable(benchmark)
         require(chosen, benchmark)
         return Routing(benchmark, chosen, Path(file) if file else None)
 
     def examinations(self) -> list[Examination]:
         """The experiment's files, Vidur, the simulator."""
         return findings.EXAMINATIONS
-
-
-def _usable(benchmark: Benchmark) -> None:
-    """Before anything is measured: a trace must be there, reach to all seeds, and stay unseen.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if scored_on.replayed(benchmark) is None:
-        return
-    file = Path(benchmark.workload["trace"]["file"])
-    if is_shown(file):
-        raise UsageError(
-            f"the trace {file} lies where agents can read it, its held-out part too; "
-            f"move it into a folder of your own, outside of the experiment's"
-        )
 
 
 KIND = RoutingKind()

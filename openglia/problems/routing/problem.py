@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,9 @@ from openglia.problems.routing.evaluation.tables import evaluation_table
 from openglia.problems.routing.family.task import TASK
 from openglia.problems.routing.hardware import tables
 from openglia.problems.routing.hardware.roofline import profile_hash
+from openglia.problems.routing.others import others
 from openglia.problems.routing.presentation import PRESENTATION
-from openglia.problems.routing.simulators import Simulator, read_hash
+from openglia.problems.routing.simulators import Simulator, find, read_hash
 from openglia.problems.routing.vidur import integrity
 from openglia.problems.routing.vidur.checkout import Source
 from openglia.problems.routing.vidur.facts import facts
@@ -250,6 +251,10 @@ class Routing(Problem):
             say("verification: not on Vidur, which does not simulate this cluster")
             return None
         return confirmation.compare_with_vidur(self.benchmark, final, say)
+
+    def other_settings(self, names: Sequence[str] | None = None) -> list[Problem]:
+        """Other benchmarks, on the embedded simulator; see ``others``."""
+        return [Routing(other, find("embedded")) for other in others(self.benchmark, names)]
 
     def examine(self) -> list[Check]:
         """Vidur's checkout."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from openglia import paths
-from openglia.errors import OpenGliaError
+from openglia.errors import OpenGliaError, UsageError
 from openglia.files import write_atomically
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.benchmark.length_copies import adopt, copy_along
@@ -20,6 +20,7 @@ from openglia.problems.routing.benchmark.loading import (
     resolved,
     to_yaml,
 )
+from openglia.problems.routing.workplace import is_shown
 
 FILE = "benchmark.yaml"  # in the run's folder
 
@@ -58,6 +59,22 @@ def replayed_in_words(benchmark: Benchmark) -> list[str]:
     from openglia.problems.routing.benchmark.replay import windows  # late: NumPy
 
     return windows.told(found)
+
+
+def usable(benchmark: Benchmark) -> None:
+    """Before anything is measured: a trace must be there, reach to all seeds, and stay unseen.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if replayed(benchmark) is None:
+        return
+    file = Path(benchmark.workload["trace"]["file"])
+    if is_shown(file):
+        raise UsageError(
+            f"the trace {file} lies where agents can read it, its held-out part too; "
+            f"move it into a folder of your own, outside of the experiment's"
+        )
 
 
 def restore(folder: Path, results: Mapping[str, Any]) -> Benchmark:
