@@ -154,21 +154,23 @@ class Evaluator:
         with (
             watch(connection, self._closing) as gone,
             self._turns.own(door, gone, wait) as jobs,
-            self._reserve(door),
             tempfile.TemporaryDirectory(dir=self._work) as folder,
+            self._reserve(door),
         ):
             line = self._known(request)
             if line is None:
                 line = self._evaluate(request, connection, gone, door, Path(folder), jobs)
                 if self._cache is not None:
                     self._cache.keep(request.source, request.look, line)
-            number = self._record.append(
-                request.source,
-                request.look.asked,
-                line,
-                context=door.context,
-                generation=door.generation,
-            ).number
+            with self._budget:  # on record and not reserved any more: at one stroke, counted once
+                number = self._record.append(
+                    request.source,
+                    request.look.asked,
+                    line,
+                    context=door.context,
+                    generation=door.generation,
+                ).number
+                self._reserved.remove(door)
             return line, number
 
     def _known(self, request: Request) -> Line | None:
@@ -195,6 +197,7 @@ class Evaluator:
 
     @contextmanager
     def _reserve(self, door: Door) -> Iterator[None]:
+        """Room for an evaluation, which whoever puts it on record gives back."""
         with self._budget:
             left, most = self._left(door)
             if left == 0:
@@ -202,9 +205,10 @@ class Evaluator:
             self._reserved.append(door)
         try:
             yield
-        finally:
+        except BaseException:
             with self._budget:
                 self._reserved.remove(door)
+            raise
 
     def _told(self, line: Line, number: int | None, door: Door) -> Answer:
         """A line for people and for libraries; ``number``: in the record, where it counted."""

@@ -10,8 +10,9 @@ from contextlib import ExitStack
 import pytest
 
 from openglia.errors import OpenGliaError
+from openglia.problems.problem import RefusedError
 from openglia.runs import going_back
-from openglia.runs.client import restore
+from openglia.runs.client import restore, score
 from openglia.runs.contexts import Stage, is_stagnant
 from openglia.runs.doors import Door
 from openglia.runs.evaluator import Evaluator
@@ -144,6 +145,34 @@ def test_a_candidate_is_handed_back_to_its_own_context_alone(record, tmp_path, m
             restore(2)
         assert main(["restore", "7"]) == 1
     assert record.evaluations_used == 2
+
+
+def test_an_evaluation_counts_once_at_any_moment(record, tmp_path, monkeypatch):
+    doors = [Door(1, tmp_path / "1"), Door(2, tmp_path / "2")]
+    evaluator = Evaluator(record, toy.KIND.open(None, "auto", None), max_evaluations=2, doors=doors)
+    refused, threads, append = [], [], record.append
+
+    def another():
+        try:
+            with evaluator._reserve(doors[1]):
+                pass
+        except RefusedError as error:
+            refused.append(error)
+
+    def appended(*what, **how):
+        kept = append(*what, **how)
+        threads.append(threading.Thread(target=another))
+        threads[-1].start()  # when the first is on record, and the second is left
+        threads[-1].join(0.2)
+        return kept
+
+    monkeypatch.setattr(record, "append", appended)
+    with evaluator:
+        monkeypatch.setenv("OPENGLIA_EVALUATOR", str(doors[0].socket_path))
+        assert score("[1, -2]", {}).score.ok
+    for thread in threads:
+        thread.join()
+    assert threads and refused == []
 
 
 def test_two_contexts_of_two_generations(project):
