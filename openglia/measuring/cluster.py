@@ -6,6 +6,7 @@ worker to worker, and are made again when the only one that had them is gone.
 """
 
 import logging
+import pickle
 import queue
 import re
 import threading
@@ -13,7 +14,6 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -112,15 +112,11 @@ class Cluster:
 
     def _submit(self, key: str, task: Task) -> "Future":
         shipped = [self._shipped(path) for path in task.files.values()]
-        bare = replace(task, files=dict.fromkeys(task.files, Path()))
-        return self._client.submit(
-            tasks.perform,
-            bare,
-            tuple(self._required),
-            [digest for digest, _ in shipped],
-            *(future for _, future in shipped),
-            key=key,
-        )
+        digests = dict(zip(task.files, (digest for digest, _ in shipped), strict=True))
+        # Packed, so that the scheduler need not load what only the workers do.
+        packed = pickle.dumps((task.function, task.told, digests, self._required))
+        contents = [future for _, future in shipped]
+        return self._client.submit(tasks.perform, packed, *contents, key=key)
 
     def _shipped(self, path: Path) -> "tuple[str, Future]":
         """A file's hash, and the task whose result is its content."""

@@ -7,6 +7,7 @@ this module; the candidate itself runs in a fenced process that the worker start
 import functools
 import importlib
 import io
+import pickle
 import platform
 import tarfile
 import tempfile
@@ -92,22 +93,21 @@ def difference(wanted: Mapping[str, str | None], found: Mapping[str, str | None]
     return None
 
 
-def perform(
-    task: Task, required: Sequence[Required], hashes: Sequence[str], *contents: bytes
-) -> Answer:
+def perform(asked: bytes, *contents: bytes) -> Answer:
     """On a worker: refuse, or measure.
 
     Args:
-        task: without its files' paths, which are another machine's.
-        hashes: SHA-256 of its files, in their order.
-        contents: likewise, as ``packed`` made them.
+        asked: pickled: of a ``Task`` its function, what that is told, and the SHA-256 of its files
+            by name; and what is ``Required``.
+        contents: of its files, in their order, as ``packed`` made them.
     """
     from distributed import get_worker  # late: only a cluster's machines need it
 
     worker = get_worker()
     try:
+        function, told, digests, required = pickle.loads(asked)
         _check(required)
-        return _measured(task, hashes, contents, worker)
+        return _measured(function, told, dict(zip(digests.items(), contents, strict=True)), worker)
     except CancelledError:
         return Answer(trouble="nobody waits for it any more")
     except OpenGliaError as error:
@@ -123,10 +123,12 @@ def _check(required: Sequence[Required]) -> None:
             raise OpenGliaError(refusal(wrong))
 
 
-def _measured(task: Task, hashes: Sequence[str], contents: Sequence[bytes], worker: Any) -> Answer:
+def _measured(
+    function: str, told: Any, files: Mapping[tuple[str, str], bytes], worker: Any
+) -> Answer:
     with tempfile.TemporaryDirectory(prefix="openglia-", dir=worker.local_directory) as temporary:
         folder = Path(temporary).resolve()
-        for name, digest, content in zip(task.files, hashes, contents, strict=True):
+        for (name, digest), content in files.items():
             data = zlib.decompress(content)
             if sha256(data) != digest:
                 raise OpenGliaError(f"{name} arrived damaged; try again")
@@ -135,7 +137,7 @@ def _measured(task: Task, hashes: Sequence[str], contents: Sequence[bytes], work
             path.write_bytes(data)
         output = folder / "output"
         output.mkdir()
-        value = _named(task.function)(task.told, folder, output, _Unwanted(worker))
+        value = _named(function)(told, folder, output, _Unwanted(worker))
         return Answer(value=value, left=_gathered(output))
 
 

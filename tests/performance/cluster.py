@@ -31,6 +31,7 @@ from openglia.problems.routing.benchmark.loading import load_benchmark  # noqa: 
 from openglia.problems.routing.evaluation import elsewhere  # noqa: E402
 from openglia.problems.routing.evaluation.measuring import measure  # noqa: E402
 from openglia.problems.routing.evaluation.requests import read_seed  # noqa: E402
+from openglia.problems.routing.evaluation.simulation import Simulations  # noqa: E402
 from openglia.problems.routing.reference import reproduce  # noqa: E402
 from openglia.problems.routing.simulators import find  # noqa: E402
 
@@ -106,10 +107,13 @@ def overhead(machines: Machines, benchmark, count: int) -> None:
         assert done.ok
         files = {file: Path(name) / f"seed_{seed}" / file for file in RESULTS}
         files |= {"trace.csv": CACHE / "traces" / benchmark.trace_name(seed), "router.py": ROUTER}
-        told = elsewhere.Case(
-            scheduler="router.py", benchmark=benchmark, simulator="embedded", seed=seed,
-            resolution=None, request_metrics=False,
-        )  # fmt: skip
+        told = Simulations(
+            scheduler="router.py",
+            benchmark=benchmark,
+            simulator=find("embedded"),
+            traces={seed: Path("trace.csv")},
+            folder=Path(),
+        )
         task = Task(function="cluster:leave", told=told, files=files)
 
         def many() -> None:
@@ -123,7 +127,7 @@ def overhead(machines: Machines, benchmark, count: int) -> None:
         wall, busy = used(machines, many)
         with machines.cluster.started([task]) as started:
             ((_, answer),) = started.answers()
-        spec = len(pickle.dumps((task, machines.cluster._required)))
+        spec = len(pickle.dumps((told, machines.cluster._required)))
         spec += len(tasks.packed(ROUTER.read_bytes()))
         trace = len(tasks.packed(files["trace.csv"].read_bytes()))
     cost = [(b - i * wall / rests) / count for b, i in zip(busy, idle, strict=True)]

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,8 +151,8 @@ class Routing(Problem):
         """Seed by seed; the baselines too."""
         from openglia.problems.routing.evaluation.elsewhere import on_cluster  # late: few need it
 
-        there = on_cluster(self.simulator, cluster, self.benchmark.cluster)
-        elsewhere = Routing(self.benchmark, there, self._file)
+        elsewhere = copy(self)
+        elsewhere.simulator = on_cluster(self.simulator, cluster, self.benchmark.cluster)
         elsewhere.room = cluster.room
         return elsewhere
 

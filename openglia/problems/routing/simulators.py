@@ -7,7 +7,7 @@ late: who scores on the embedded simulator needs nothing of Vidur.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openglia import paths
 from openglia.errors import OpenGliaError, UsageError
@@ -38,6 +38,10 @@ class Simulator:
     host: str = ""
     host_sources: tuple[Path, ...] = ()
     cluster: "machines.Cluster | None" = None  # whose machines run its workers; None: this one
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another machine, where it is of that machine."""
+        return find, (self.name,)
 
 
 def find(simulator: "str | Simulator") -> Simulator:

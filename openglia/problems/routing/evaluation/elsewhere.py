@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from openglia.measuring import tasks
 from openglia.measuring.cluster import Cluster
 from openglia.measuring.tasks import Task
-from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.benchmark.definition import Cluster as SimulatedCluster
 from openglia.problems.routing.evaluation.simulation import (
     Enough,
@@ -20,19 +19,8 @@ from openglia.problems.routing.evaluation.simulation import (
 from openglia.problems.routing.exchange import Failure
 from openglia.problems.routing.simulators import Simulator, find, read_hash
 
+BUILTIN = "builtin:"
 _TRACE = "trace.csv"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One seed of one scheduler, as a worker of a cluster is told of it."""
-
-    scheduler: str  # the name of its file, or "builtin:..."
-    benchmark: Benchmark
-    simulator: str
-    seed: int
-    resolution: float | None
-    request_metrics: bool
 
 
 def on_cluster(simulator: Simulator, cluster: Cluster, simulated: SimulatedCluster) -> Simulator:
@@ -73,7 +61,7 @@ def simulate_on_cluster(
         if meanwhile is not None:
             meanwhile()
         for task, answer in started.answers():
-            seed = task.told.seed
+            (seed,) = task.told.traces
             folder = work.folder / f"worker_{seed}"
             tasks.unpack(answer.left, folder)
             gather_seeds(folder, work.folder)
@@ -89,38 +77,22 @@ def simulate_on_cluster(
 
 
 def simulate_case(
-    case: Case, folder: Path, output: Path, cancelled: threading.Event
+    work: Simulations, folder: Path, output: Path, cancelled: threading.Event
 ) -> Failure | None:
-    """On a cluster's worker: see ``tasks.Measure``."""
-    builtin = case.scheduler.startswith("builtin:")
-    work = Simulations(
-        scheduler=case.scheduler if builtin else str(folder / case.scheduler),
-        benchmark=case.benchmark,
-        simulator=find(case.simulator),
-        traces={case.seed: folder / _TRACE},
-        folder=output,
-        resolution=case.resolution,
-        request_metrics=case.request_metrics,
-    )
-    return simulate(work, jobs=1, cancelled=cancelled)
+    """On a cluster's worker: see ``tasks.Measure``. Paths in ``work`` are below the folder."""
+    scheduler, traces = work.scheduler, {s: folder / trace for s, trace in work.traces.items()}
+    if not scheduler.startswith(BUILTIN):
+        scheduler = str(folder / scheduler)
+    there = replace(work, scheduler=scheduler, traces=traces, folder=output)
+    return simulate(there, jobs=1, cancelled=cancelled)
 
 
 def _task(work: Simulations, seed: int) -> Task:
     files = {_TRACE: work.traces[seed]}
     scheduler = work.scheduler
-    if not scheduler.startswith("builtin:"):
+    if not scheduler.startswith(BUILTIN):
         path = Path(scheduler)
         scheduler = f"scheduler/{path.name}"
         files[scheduler] = path
-    return Task(
-        function=f"{__name__}:{simulate_case.__name__}",
-        told=Case(
-            scheduler=scheduler,
-            benchmark=work.benchmark,
-            simulator=work.simulator.name,
-            seed=seed,
-            resolution=work.resolution,
-            request_metrics=work.request_metrics,
-        ),
-        files=files,
-    )
+    told = replace(work, scheduler=scheduler, traces={seed: Path(_TRACE)}, folder=Path())
+    return Task(function=f"{__name__}:{simulate_case.__name__}", told=told, files=files)
