@@ -44,6 +44,7 @@ class Section:
     header: list[str]
     rows: list[list[str]]
     plot: Plot | Absent
+    sentence: str
     note: str
 
 
@@ -54,7 +55,8 @@ def section(results: Any, shown: Presentation) -> Section | None:
         return None
     header, *rows = found
     words = [units.first_upper(name) for name in header]
-    return Section(TITLE, words, rows, plot(results, shown), note(results, shown))
+    said = f"{units.first_upper(sentence(results))}."
+    return Section(TITLE, words, rows, plot(results, shown), said, note(results, shown))
 
 
 def settings(results: Any) -> list[Setting]:

@@ -179,6 +179,7 @@ def _transfer(
     folder: RunFolder, results: Results, record: Record, problem: Problem, say: Say
 ) -> None:
     """Measure the final candidate on other settings; a run loses nothing if it cannot be done."""
+    save(folder, results)
     begun = time.monotonic()
     try:
         interrupts.release()

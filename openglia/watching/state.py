@@ -64,7 +64,8 @@ class State:
             return "measuring the baselines"
         if at(results, "outcome") is None:
             return "discovery"
-        return "verification"
+        verified = number(results, "timings", "verification") is not None
+        return "transfer" if verified and at(results, "verification") else "verification"
 
     @property
     def discovery_seconds(self) -> float | None:

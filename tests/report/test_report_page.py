@@ -86,6 +86,7 @@ def test_report_of_a_whole_run(folders, simulated):
     assert f"{final:.1f} s" in text
     assert f"{final / llq:.3f}" in text
     assert f"by {1 - final / llq:.0%} against LLQ on seeds it had never seen" in text
+    assert "Elsewhere the gain holds on paper-tight (0.378), turns on stale-signals" in text
     assert "It took 11 s of the 40 s that it may take." in text
     images = {image.name: image.read_bytes() for image in (folder / "plots").glob("*.png")}
     assert sorted(images) == [
