@@ -2,7 +2,7 @@
 # Score the working scheduler, vidur/scheduler/global_scheduler/ai_global_scheduler.py, or others.
 #
 #   ./run_all.sh [FILE ...] [--seeds 0-2] [--benchmark NAME] [--duration S]
-#                [--simulator auto|embedded|vidur] [--stop-above S] [--no-requests]
+#                [--simulator auto|embedded|vidur] [--stop-if-worse X] [--no-requests]
 #                [--json]
 #
 # Writes simulator_results/seed_N/request_metrics.csv (earlier results are removed first), prints a

@@ -26,7 +26,7 @@ _DAY = 86_400  # seconds; the harness's own limits are shorter
 _NO_SHELL = (
     "You have no shell and no files here: answer with changes to the program. A harness measures\n"
     "each one. combined_score is how many times as good it is as the yardstick: higher is better,\n"
-    "and 0 means that it failed."
+    "a thousandth at most means that it breaks a constraint, and 0 that it failed."
 )
 
 

@@ -2,7 +2,9 @@
 
 The line is the problem's own and is kept whole, in the record and in results.json. It holds
 ``status`` ("ok" or "failed"), ``full`` (all evaluation cases, nothing narrowed), and then either
-the figures, by the names that the problem's ``Keys`` tell, or ``rule`` and ``reason``.
+the figures, by the names that the problem's ``Keys`` tell, or ``rule`` and ``reason``. Where the
+problem has constraints, ``constraints`` lists them: each has ``words``, and ``violation``, by what
+share of its bound a candidate breaks it: 0 where it is kept, null where that is not known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,6 +66,21 @@ class Score:
         """The objective on each case."""
         return self._by_case(items(self.line, self.keys.by_case))
 
+    @property
+    def violation(self) -> float:
+        """By how much the constraints are broken, added up; 0: all are kept."""
+        return sum(share for _, share in self._constraints)
+
+    @property
+    def constraints(self) -> list[str]:
+        """Each constraint in words: what was measured, and whether it is kept."""
+        return [words for words, _ in self._constraints]
+
+    @property
+    def broken(self) -> list[str]:
+        """Likewise, of those that are broken."""
+        return [words for words, share in self._constraints if share > 0]
+
     def figure(self, name: str) -> float | None:
         """A further figure over all cases."""
         return number(self.line, name)
@@ -101,6 +118,14 @@ class Score:
     def warnings(self) -> Sequence[str]:
         """Remarks on the candidate that change no score."""
         return [str(line) for line in items(self.line, "warnings")]
+
+    @property
+    def _constraints(self) -> list[tuple[str, float]]:
+        return [
+            (words, max(number(entry, "violation") or 0.0, 0.0))
+            for entry in items(self.line, "constraints")
+            if (words := text(entry, "words")) is not None
+        ]
 
     def _by_case(self, values: Sequence[Any]) -> dict[Case, float]:
         pairs = zip(items(self.line, self.keys.cases), values, strict=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, runtime_checkable
 
+from openglia.presenting.objective import Rank
 from openglia.presenting.presentation import Presentation
 from openglia.presenting.score import Line
 
@@ -77,7 +78,7 @@ class GivingUp:
     Its line is then of the first few cases, not ``full``, and has the key ``stopped``.
     """
 
-    option: str  # to be followed by what the objective's mean on the first few cases is to be above
+    option: str  # then what the objective's mean on the first few cases is to be worse than
     cases: int  # these few
 
 
@@ -93,20 +94,13 @@ class OfflineTask:
     # Scores the files whose absolute paths follow, such a line for each; None: one at a time. Where
     # lines have wall_seconds, long evaluations are asked for one at a time all the same.
     several: str | None = None
-    giving_up: GivingUp | None = None  # where the objective is the lower the better
+    giving_up: GivingUp | None = None  # where the objective is positive
     # What the account's table says of a line besides, by the column's title.
     columns: Mapping[str, Callable[[Line], str]] = field(default_factory=dict)
 
-    def cost(self, line: Line) -> float | None:
-        """The objective, as something to be lowered; None if the measurement failed."""
-        value = self.presentation.score(line).value
-        return None if value is None else self.presentation.objective.cost(value)
-
-    @property
-    def measure(self) -> str:
-        """The objective in words, with its unit."""
-        objective = self.presentation.objective
-        return f"{objective.words} ({objective.unit})" if objective.unit else objective.words
+    def rank(self, line: Line) -> Rank | None:
+        """What a measurement is compared by; None if it failed."""
+        return self.presentation.objective.rank(self.presentation.score(line))
 
 
 def described(settings: Settings) -> str:

@@ -232,7 +232,12 @@ def _overlaid(axes: "Axes", runs: Sequence[Run], narrow: bool) -> None:
 
 
 def _leader(runs: Sequence[Run]) -> Run:
-    return min(runs, key=lambda run: run.objective.cost(run.best_so_far()[-1][1]))
+    ranked = [
+        (rank, place)
+        for place, run in enumerate(runs)
+        if run.leader is not None and (rank := run.objective.rank(run.leader.score)) is not None
+    ]
+    return runs[min(ranked)[1]]
 
 
 def _short(run: Run, narrow: bool) -> str:

@@ -1,13 +1,13 @@
 """A run folder, read tolerantly: whatever is missing or of the wrong form is None, and is said."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openglia.files import read_json_lines
-from openglia.presenting.objective import Objective
+from openglia.presenting.objective import Objective, Rank
 from openglia.presenting.presentation import Presentation
 from openglia.presenting.score import Score
 from openglia.presenting.tolerant import at, mapping, number, read_text, text
@@ -80,7 +80,10 @@ class Run:
         return self.presentation.case
 
     def best_so_far(self) -> list[tuple[int, float]]:
-        """(evaluation number, value) of every full evaluation that was the best up to then."""
+        """(evaluation number, value) of every full evaluation that was the best up to then.
+
+        Values may get worse, where one that keeps the constraints comes after one that does not.
+        """
         return [(entry.number, value) for entry, value in self._improvements()]
 
     @property
@@ -95,14 +98,7 @@ class Run:
         return read_text(self.folder / "candidates" / Path(entry.candidate).name)
 
     def _improvements(self) -> list[tuple[Entry, float]]:
-        best: list[tuple[Entry, float]] = []
-        for entry in self.entries:
-            value = entry.score.value
-            if not entry.full or value is None:
-                continue
-            if not best or self.objective.better(value, best[-1][1]):
-                best.append((entry, value))
-        return best
+        return improvements(self.entries, self.objective)
 
     def contestants(self) -> dict[str, Mapping[str, Any]]:
         """Baselines, stub and final by name, each with ``evaluation`` and ``held_out``."""
@@ -124,6 +120,18 @@ class Run:
         own[self.yardstick] = self.presentation.yardstick_label
         short = name if len(name) <= 20 else f"{name[:19]}…"
         return {**self.presentation.labels, **own}.get(name, short)
+
+
+def improvements(entries: Iterable[Entry], objective: Objective) -> list[tuple[Entry, float]]:
+    """The full evaluations that were each the best up to then, with their values."""
+    found: list[tuple[Entry, float]] = []
+    best: Rank | None = None
+    for entry in entries:
+        rank, value = objective.rank(entry.score), entry.score.value
+        if entry.full and rank is not None and value is not None and (best is None or rank < best):
+            best = rank
+            found.append((entry, value))
+    return found
 
 
 def is_run(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from openglia.presenting.drawing import COLOURS, Absent, Plot, legend
 from openglia.presenting.tolerant import number, read_text
 from openglia.report import conversation
-from openglia.report.data import Entry, Run
+from openglia.report.data import Entry, Run, improvements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,12 +144,9 @@ def _lanes(run: Run) -> dict[int, list[Entry]]:
 
 
 def _best_so_far(run: Run, entries: Sequence[Entry]) -> list[tuple[int, float]]:
-    steps: list[tuple[int, float]] = []
-    for place, entry in enumerate(entries, start=1):
-        value = entry.score.value if entry.full else None
-        if value is not None and (not steps or run.objective.better(value, steps[-1][1])):
-            steps.append((place, value))
-    return steps
+    places = {entry.number: place for place, entry in enumerate(entries, start=1)}
+    found = improvements(entries, run.objective)
+    return [(places[entry.number], value) for entry, value in found]
 
 
 def _turns(entries: Sequence[Entry]) -> list[int]:
@@ -171,9 +168,7 @@ def _parent(run: Run, entry: Entry, source: str) -> Entry | None:
         one for one in run.entries if one.number < entry.number and one.context == entry.context
     ]
     near = earlier[-_LOOKED_BACK:]
-    full = [one for one in earlier if one.full and one.score.value is not None]
-    if full:
-        near.append(min(full, key=lambda one: run.objective.cost(one.score.value or 0.0)))
+    near += [one for one, _ in improvements(earlier, run.objective)[-1:]]
     likeness = [(_likeness(run.source(one), source), one.number, one) for one in near]
     return max(likeness, key=lambda known: known[:2])[2] if likeness else None
 

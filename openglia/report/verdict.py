@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from openglia.presenting import units
+from openglia.presenting.presentation import Presentation
+from openglia.presenting.score import Score
 from openglia.presenting.tolerant import at, interval, items, number, text
 from openglia.report.data import Entry, Run
 
@@ -44,6 +46,9 @@ def flags(run: Run) -> list[Flag]:
     if at(checked, "no_gain") is True:
         words = units.first_upper(no_gain_words(checked, run.case))
         found.append(Flag("warning", "no gain shown", f"{words}."))
+    kept, words = _constraints(run)
+    if not kept:
+        found.append(Flag("warning", "constraint broken", f"{units.first_upper(words)}."))
     if at(checked, "overfitting") is True:
         words = (
             f"The gain on the held-out {run.case}s is less than 80 % of the gain on the evaluation "
@@ -71,6 +76,39 @@ def no_gain_words(checked: Mapping[str, Any], case: str) -> str:
             what = f"{measure} itself" if alone else f"{measure}'s interval"
             return f"on held-out {case}s the {what} reaches {equal}"
     return f"the intervals of both means on held-out {case}s overlap"
+
+
+def worse_words(checked: Any, label: str, case: str) -> str:
+    """The figures that are worse than the yardstick's beyond noise, in a clause; "": none is."""
+    named = [
+        text(entry, "words") or (text(entry, "figure") or "").replace("_", " ")
+        for entry in items(checked, "worse")
+        if at(entry, "clear") is True
+    ]
+    words = ", ".join(name for name in named if name)
+    return f"worse than {label}'s beyond noise, {case} by {case}: {words}" if words else ""
+
+
+def constraint_words(seen: Score, unseen: Score, shown: Presentation) -> tuple[bool, str]:
+    """Whether the final candidate keeps the constraints, and that in a clause; "": there are none.
+
+    Args:
+        seen: on the evaluation cases.
+        unseen: on the held-out cases.
+    """
+    words, case = [], shown.case
+    if seen.broken:
+        words.append(
+            f"NO {shown.noun.upper()} KEEPS THE CONSTRAINTS on the evaluation {case}s; this one "
+            f"breaks them least: {'; '.join(seen.broken)}"
+        )
+    if unseen.broken:
+        words.append(f"CONSTRAINT BROKEN on held-out {case}s: {'; '.join(unseen.broken)}")
+    elif unseen.constraints:
+        words.append(f"on held-out {case}s {'; '.join(unseen.constraints)}")
+    elif seen.constraints and not seen.broken:
+        words.append(f"on the evaluation {case}s {'; '.join(seen.constraints)}")
+    return not (seen.broken or unseen.broken), "; ".join(words)
 
 
 def no_interval_words(cases: float | None, case: str) -> str:
@@ -123,7 +161,20 @@ def worse(run: Run) -> list[Flag]:
 
 
 def headline(run: Run) -> str:
-    """One sentence: what the run found."""
+    """What the run found, in a sentence; others follow if it has a price, or constraints."""
+    further = (
+        worse_words(at(run.results, "verification"), run.label(run.yardstick), run.case),
+        _constraints(run)[1],
+    )
+    return " ".join([_found(run), *(f"{units.first_upper(words)}." for words in further if words)])
+
+
+def _constraints(run: Run) -> tuple[bool, str]:
+    seen, unseen = run.score("final", "evaluation"), run.score("final", "held_out")
+    return constraint_words(seen, unseen, run.presentation)
+
+
+def _found(run: Run) -> str:
     label, case = run.label(run.yardstick), run.case
     held_out, evaluated = gain(run, "held_out"), gain(run, "evaluation")
     measured = held_out if held_out is not None else evaluated
@@ -161,6 +212,7 @@ def _leader(run: Run, best: Entry) -> str:
         f"the best {run.noun}'s {run.objective.words} is "
         f"{units.measure(best.score.value, run.objective.unit)}{against} on the evaluation "
         f"{run.case}s (evaluation {best.number})"
+        + "".join(f"; {words}" for words in best.score.broken)
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from openglia.presenting.objective import Rank
 from openglia.presenting.presentation import Presentation
 from openglia.runs.folder import RunFolder
 from openglia.runs.record import Evaluated
@@ -92,13 +93,12 @@ def is_stagnant(records: Sequence[Evaluated], begun: int, most: int, shown: Pres
         begun: how many of them are of earlier generations.
         most: evaluations in a row.
     """
-    best: float | None = None
+    best: Rank | None = None
     since = 0
     for place, one in enumerate(records):
-        value = shown.score(one.result).value if one.full else None
-        cost = None if value is None else shown.objective.cost(value)
-        if cost is not None and (best is None or cost < best):
-            best, since = cost, 0
+        rank = shown.objective.rank(shown.score(one.result)) if one.full else None
+        if rank is not None and (best is None or rank < best):
+            best, since = rank, 0
         elif place >= begun:
             since += 1
         else:

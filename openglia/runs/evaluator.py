@@ -234,6 +234,8 @@ class Evaluator:
             number=number,
             evaluations_left=left,
             line=line,
+            broken=score.broken,
+            violation=score.violation,
         )
         return Answer(line, f"{self._problem.told(line)}\n({note})", told)
 

@@ -12,7 +12,7 @@ from openglia.errors import OpenGliaError
 from openglia.files import sha256, write_atomically
 from openglia.presenting.presentation import Presentation
 from openglia.problems.problem import Problem, Say
-from openglia.report.verdict import no_gain_words
+from openglia.report.verdict import constraint_words, no_gain_words
 from openglia.runs import judgement, provenance, solution, transfer, verification
 from openglia.runs.ahead import REPORT, load_ahead
 from openglia.runs.folder import RunFolder
@@ -197,6 +197,11 @@ def _transfer(
 
 
 def _warn_of_verdict(results: Results, checked: Verification, shown: Presentation) -> None:
+    groups = (results.on_evaluation_cases, results.on_held_out_cases)
+    seen, unseen = (shown.score(group.get("final")) for group in groups)
+    kept, words = constraint_words(seen, unseen, shown)
+    if not kept:
+        results.warn(words)
     if checked.no_gain:
         results.warn(f"no gain is shown: {no_gain_words(checked.model_dump(), shown.case)}")
     if checked.overfitting:

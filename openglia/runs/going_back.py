@@ -1,5 +1,6 @@
 """What an agent is told beside each score: the best so far, and how to go back to it."""
 
+from openglia.presenting.objective import Rank
 from openglia.presenting.presentation import Presentation
 from openglia.presenting.score import Score
 from openglia.runs.record import Evaluated, Record
@@ -18,6 +19,7 @@ def words(record: Record, context: int | None, number: int, shown: Presentation)
         return "; the best so far"
     value = shown.score(best.result).value
     said = "" if value is None else f", {shown.objective.shown(value)}"
+    said += " (it breaks a constraint)" if shown.score(best.result).broken else ""
     text = f"; best so far: evaluation {best.number}{said}: openglia restore {best.number}"
     after = [one for one in record.of(context) if best.number < one.number <= number]
     last = after[-_IN_A_ROW:]
@@ -27,14 +29,15 @@ def words(record: Record, context: int | None, number: int, shown: Presentation)
 
 
 def _is_worse(one: Evaluated, best: Evaluated, shown: Presentation) -> bool:
-    """On the cases that both were measured on; a failed one is."""
+    """On the cases that both were measured on; a failed one is, and one that breaks more."""
     score, known = shown.score(one.result), shown.score(best.result)
     if score.value is None:
         return True
     cases = [case for case in score.by_case if case in known.by_case]
     if not cases:
         return False
-    return _cost(score, cases, shown) > _cost(known, cases, shown)
+    ranks = [Rank(one.violation, _cost(one, cases, shown)) for one in (score, known)]
+    return ranks[0] > ranks[1]
 
 
 def _cost(score: Score, cases: list[int | str], shown: Presentation) -> float:

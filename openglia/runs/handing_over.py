@@ -58,8 +58,10 @@ def _best(stage: Stage, record: Record, shown: Presentation) -> str:
     best = record.best(stage.context)
     if best is None:
         return "No candidate was evaluated cleanly on everything yet."
-    value = shown.score(best.result).value or 0.0
-    return f"Evaluation {best.number}: {shown.objective.words} {shown.objective.shown(value)}."
+    score = shown.score(best.result)
+    value = shown.objective.shown(score.value or 0.0)
+    held = "".join(f"; {words}" for words in score.constraints)
+    return f"Evaluation {best.number}: {shown.objective.words} {value}{held}."
 
 
 def _fill_archive(stage: Stage, record: Record, shown: Presentation) -> None:
@@ -75,7 +77,7 @@ def _fill_archive(stage: Stage, record: Record, shown: Presentation) -> None:
         value = (
             f"failed, {score.rule}: {score.reason}"
             if score.value is None
-            else shown.objective.shown(score.value)
+            else "; ".join([shown.objective.shown(score.value), *score.broken])
         )
         scope = f"all {shown.case}s" if one.full else shown.listed(score.cases)
         rows.append(f"| {one.number} | {one.generation} | {scope} | {value} | candidates/{name} |")

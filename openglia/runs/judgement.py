@@ -104,11 +104,21 @@ def _raised(final: Score, yardstick: Score, shown: Presentation) -> list[Worse]:
                     paired.measure: paired.value,
                     "interval": paired.interval,
                     "clear": clear,
+                    "words": _words(figure, paired),
                     "line": _line(figure, values, paired, shown, clear=clear),
                 }
             )
         )
     return found
+
+
+def _words(figure: Figure, paired: Paired) -> str:
+    times = f"{paired.value:.2f} times"
+    return f"{figure.words} ({times if paired.measure == 'ratio' else _more(figure, paired)})"
+
+
+def _more(figure: Figure, paired: Paired) -> str:
+    return f"{figure.spell(paired.value)} more"
 
 
 def _line(

@@ -4,7 +4,7 @@ Standard library only, and no dataclass, which would take longer to load than al
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 
@@ -66,6 +66,8 @@ class Score(NamedTuple):
     number: int | None  # of the evaluation in the run's record; None: it was not counted
     evaluations_left: int | None  # in the run's budget; None: there is no limit
     line: Mapping[str, Any]  # all that was measured: the problem's JSON line
+    broken: Sequence[str] = ()  # the problem's constraints that the candidate breaks, in words
+    violation: float = 0.0  # by how much, as shares of their bounds, added up
 
     @property
     def ok(self) -> bool:
@@ -76,10 +78,14 @@ class Score(NamedTuple):
     def gain(self) -> float | None:
         """How many times as good as the yardstick: 2.0 is half the time, or twice the throughput.
 
-        None without a score, without a yardstick, and where such a ratio says nothing.
+        A candidate that breaks a constraint has a thousandth at most, and the less the more it
+        breaks: so whoever raises this looks for one that keeps them. None without a score, without
+        a yardstick, and where such a ratio says nothing.
         """
         if self.ratio is None or self.ratio <= 0:
             return None
+        if self.violation > 0:
+            return 0.001 / (1 + self.violation)
         return 1 / self.ratio if self.lower_is_better else self.ratio
 
 

@@ -125,15 +125,15 @@ class Record:
         return with_ratios(both, shown.keys, shown.yardstick)[""]
 
     def best(self, context: int | None = None) -> Evaluated | None:
-        """The clean full evaluation with the best objective; the earliest of equals.
+        """The clean full evaluation of the best rank; the earliest of equals.
 
         One whose source was deleted does not count. ``context``: of one alone.
         """
         clean = [
-            (self._shown.objective.cost(value), record)
+            (rank, record)
             for record in self.of(context)
             if record.full
-            and (value := self._shown.score(record.result).value) is not None
+            and (rank := self._shown.objective.rank(self._shown.score(record.result))) is not None
             and self._path(record).is_file()
         ]
         return min(clean, key=lambda pair: pair[0], default=(None, None))[1]
@@ -203,11 +203,13 @@ class Record:
             return f"failed ({self._why(line)}){warned}"
         text = shown.objective.shown(score.value)
         if score.interval is not None:
-            text += f" (90 % interval {score.interval[0]:.2f} to {score.interval[1]:.2f})"
+            low, high = map(shown.objective.figure, score.interval)
+            text += f" (90 % interval {low} to {high})"
         if score.ratio is not None:
             text += f", {score.ratio:.3f} of {shown.yardstick_label}"
         aside = shown.aside(line)
-        return text + (f", {aside}" if aside else "") + warned
+        held = "".join(f"; {words}" for words in score.constraints)
+        return text + (f", {aside}" if aside else "") + held + warned
 
     def _path(self, record: Evaluated) -> Path:
         return self._folder.path / record.candidate

@@ -48,7 +48,8 @@ class Final(_Part):
 class Worse(_Part):
     """A figure that is higher than the yardstick's, which is here by the yardstick's own name.
 
-    ``ratio`` holds the one case by case, or ``difference`` where a zero leaves none.
+    ``ratio`` holds the one case by case, or ``difference`` where a zero leaves none; ``words`` the
+    least of it: p99 (1.31 times).
     """
 
     figure: str = ""

@@ -7,11 +7,12 @@ from typing import Any
 
 from openglia import paths
 from openglia.presenting.presentation import Group, Presentation
+from openglia.presenting.score import Score
 from openglia.presenting.spent import told
 from openglia.problems.problem import Check
 from openglia.quantities import spelled
 from openglia.report import transferred
-from openglia.report.verdict import no_gain_words
+from openglia.report.verdict import constraint_words, no_gain_words, worse_words
 from openglia.runs import judgement, together
 from openglia.runs.folder import RunFolder
 from openglia.runs.results import Results, Verification
@@ -72,6 +73,10 @@ def verdict(results: Results, shown: Presentation) -> str:
         if checked.overfitting:
             words.append(f"OVERFITTING: less than 80 % of the gain holds on {held_out}")
     if checked is not None and results.final is not None:
+        words.append(worse_words(checked.model_dump(), shown.yardstick_label, shown.case))
+    if results.final is not None:
+        words.append(constraint_words(*_final(results, shown), shown)[1])
+    if checked is not None and results.final is not None:
         if checked.deterministic is False:
             words.append(f"NOT DETERMINISTIC: {checked.repeat_reason}")
         if checked.isolation is not None:
@@ -87,6 +92,13 @@ def verdict(results: Results, shown: Presentation) -> str:
             else f"integrity: {passed} check{'s' * (passed != 1)} ok"
         )
     return f"**Verification:** {'; '.join(word for word in words if word)}."
+
+
+def _final(results: Results, shown: Presentation) -> tuple[Score, Score]:
+    """The final candidate's scores on the evaluation cases and on the held-out ones."""
+    groups = (results.on_evaluation_cases, results.on_held_out_cases)
+    seen, unseen = (shown.score(group.get("final")) for group in groups)
+    return seen, unseen
 
 
 def _isolated(check: Check) -> str:
@@ -183,10 +195,16 @@ def _provenance(results: Results, raw: Any, shown: Presentation) -> str:
     if (final := results.final) is not None:
         lines.append(
             f"The final {shown.noun} is evaluation {final.number} (`{final.candidate}`, SHA-256 "
-            f"`{final.sha256[:12]}`): the best clean one on all evaluation {shown.case}s."
+            f"`{final.sha256[:12]}`): the best clean one on all evaluation {shown.case}s"
+            f"{_among(results, shown)}."
         )
     lines.append(shown.confirmed(raw)[1])
     return "\n".join(line for line in lines if line)
+
+
+def _among(results: Results, shown: Presentation) -> str:
+    seen = _final(results, shown)[0]
+    return ", of those that keep the constraints" if seen.constraints and not seen.broken else ""
 
 
 def _bullets(lines: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """What solution.md tells of contexts and generations: who found what, and how much is luck."""
 
 from openglia.presenting import units
+from openglia.presenting.objective import Rank
 from openglia.presenting.presentation import Presentation
 from openglia.runs.contexts import Stage
 from openglia.runs.folder import RunFolder
@@ -69,16 +70,19 @@ def _by_context(results: Results, record: Record, shown: Presentation) -> str:
 
 
 def _found(record: Record, shown: Presentation) -> str:
-    lines, best = [], None
+    lines: list[str] = []
+    best: Rank | None = None
     for one in record.records:
-        value = shown.score(one.result).value if one.full else None
-        if value is None or (best is not None and not shown.objective.better(value, best)):
+        score = shown.score(one.result)
+        rank = shown.objective.rank(score) if one.full else None
+        if rank is None or score.value is None or (best is not None and rank >= best):
             continue
-        best = value
+        best = rank
+        broken = ", which breaks a constraint" if score.broken else ""
         generation = f", generation {one.generation}" if one.generation else ""
         lines.append(
             f"- evaluation {one.number} (context {one.context}{generation}, after "
-            f"{units.duration(one.elapsed_seconds)}): {shown.objective.shown(value)}"
+            f"{units.duration(one.elapsed_seconds)}): {shown.objective.shown(score.value)}{broken}"
         )
     return "\n".join(lines) or "- nobody"
 

@@ -10,6 +10,7 @@ from openglia.measuring.bootstrap import bootstrap_interval
 from openglia.measuring.pairs import compare
 from openglia.presenting import spent
 from openglia.presenting.objective import Objective
+from openglia.presenting.score import Keys
 from openglia.presenting.tolerant import at, number
 from openglia.report import comparing, verdict
 from openglia.report.data import Run
@@ -55,10 +56,14 @@ def summary(table: pd.DataFrame, objective: Objective, reference: str) -> list[d
 
 
 def path(run: Run) -> pd.Series:
-    """The best value so far after 0, 1, 2, ... evaluations; the first is the start's."""
+    """The best value so far after 0, 1, 2, ... evaluations; the first is the start's.
+
+    What breaks a constraint is none.
+    """
     objective = run.objective
-    start = run.mean("stub", "evaluation")
-    values = [start, *(entry.score.value if entry.full else None for entry in run.entries)]
+    scores = [run.score("stub", "evaluation")]
+    scores += [entry.score if entry.full else Keys().of(None) for entry in run.entries]
+    values = [None if score.broken else score.value for score in scores]
     costs = pd.Series([math.nan if v is None else objective.cost(v) for v in values])
     best = costs.cummin().ffill()
     return best if objective.lower_is_better else -best

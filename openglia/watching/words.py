@@ -57,7 +57,7 @@ def evaluation(state: State, entry: Entry) -> str:
     words = f"{entry.number}{scope}: {run.objective.shown(score.value)}"
     if score.ratio is not None:
         words += f", {units.ratio(score.ratio)} of {run.presentation.yardstick_label}"
-    return words
+    return plain("; ".join([words, *score.broken]))
 
 
 def best(state: State) -> str:

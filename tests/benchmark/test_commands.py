@@ -66,9 +66,9 @@ def test_a_bad_router_is_given_up_after_the_first_four_seeds(router, tmp_path, c
     words = ["evaluate", router("first"), "--benchmark", str(six), "--json"]
     out = tmp_path / "results"
     found = []
-    for more in ([], ["--stop-above", "9999"], ["--stop-above", "0.1"],
-                 ["--stop-above", "0.1", "--jobs", "6"],
-                 ["--stop-above", "0.1", "--seeds", "0-3"]):  # fmt: skip
+    for more in ([], ["--stop-if-worse", "9999"], ["--stop-if-worse", "0.1"],
+                 ["--stop-if-worse", "0.1", "--jobs", "6"],
+                 ["--stop-if-worse", "0.1", "--seeds", "0-3"]):  # fmt: skip
         assert main([*words, *more, "--results", str(out)]) == 0
         found.append(last_line(capsys.readouterr().out))
         kept = sorted(path.name for path in out.glob("seed_*"))

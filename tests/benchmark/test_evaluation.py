@@ -13,6 +13,7 @@ import pytest
 from openglia import files
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import sha256, write_atomically
+from openglia.problems.routing.benchmark.objectives import OBJECTIVES
 from openglia.problems.routing.benchmark.trace import HEADER
 from openglia.problems.routing.evaluation import baselines, measuring, simulation
 from openglia.problems.routing.evaluation.measuring import measure
@@ -95,7 +96,7 @@ def test_a_bad_router_gets_a_reason_and_no_score(tiny, router, name, rule, reaso
     assert "\n" not in line["reason"]
     assert "mean_response_time" not in line
     assert "ratio_to_llq" not in line
-    assert "FAILED" in evaluation_table(line)
+    assert "FAILED" in evaluation_table(line, OBJECTIVES["mean_response_time"])
 
 
 def test_traceback_shows_the_routers_line(tiny, router):

@@ -39,7 +39,8 @@ for file in files or [here / "vidur/scheduler/global_scheduler/ai_global_schedul
         "restarted_share": 0.0125, "queue_time_mean": 3.0,
         "per_seed": [score + 0.01 * len(seeds)] * len(seeds),
     }}
-    bound = sys.argv[sys.argv.index("--stop-above") + 1] if "--stop-above" in sys.argv else "inf"
+    option = "--stop-if-worse"
+    bound = sys.argv[sys.argv.index(option) + 1] if option in sys.argv else "inf"
     if len(seeds) > 4 and score > float(bound):
         result |= {{"seeds": seeds[:4], "per_seed": result["per_seed"][:4], "stopped": "bad"}}
     if "CAP = " in source:

@@ -7,6 +7,7 @@ import pytest
 from openglia.discovery.offline.researcher import begun
 from openglia.discovery.offline.search import Search
 from openglia.discovery.offline.tuning import Tuning
+from openglia.presenting.objective import Rank
 from openglia.problems.folder.literals import literals
 from openglia.problems.routing.family.space import Routers
 
@@ -26,7 +27,8 @@ def run(search, most=1, cost=cost):
     while trials := search.ask(most):
         for trial in trials:
             asked.append(trial)
-            search.tell(trial, cost(trial.point))
+            found = cost(trial.point)
+            search.tell(trial, None if found is None else Rank(0.0, found))
     return asked
 
 
@@ -44,7 +46,7 @@ def test_it_comes_near_though_most_changes_of_some_numbers_fail(seed):
     search = tuning(seed, 75)
     trials = run(search)
     assert len(trials) == 75
-    assert search.best[0] < 0.2 * cost(SPACE.start)
+    assert search.best[0].cost < 0.2 * cost(SPACE.start)
     proposed = [t for t in trials if t.reason == "proposed by TPE"]
     assert len(proposed) > 45
     assert {t.point[4:] for t in proposed} == {(0, 2, 1)}
@@ -87,7 +89,7 @@ def test_few_possibilities_are_no_trouble():
     search = Tuning(space, seed=0, budget=20, screens=False)
     trials = run(search, cost=lambda point: abs(point[0] - 7))
     assert len({trial.point for trial in trials}) == len(trials) > 10  # and then ends
-    assert search.best == (0, (7,))
+    assert search.best == (Rank(0, 0), (7,))
 
 
 def test_numbers_that_stand_for_something_else_stay():

@@ -102,10 +102,10 @@ def test_candidates_that_were_edited_are_found(tmp_path):
         ({"source": "x", "seeds": "0-2"}, "list of whole numbers"),
         ({"source": "x", "duration": -1}, "at most"),
         ({"source": "x", "duration": 1e9}, "at most"),
-        (b'{"source": "x", "duration": NaN}', "number of seconds"),
+        (b'{"source": "x", "duration": NaN}', "in seconds, must be a number"),
         ({"source": "x", "requests": "no"}, "true or false"),
-        ({"source": "x", "stop_above": "no"}, "number of seconds"),
-        (b'{"source": "x", "stop_above": Infinity}', "number of seconds"),
+        ({"source": "x", "stop_if_worse": "no"}, "must be a number"),
+        (b'{"source": "x", "stop_if_worse": Infinity}', "must be a number"),
     ],
 )
 def test_refused_requests(asked, reason):
@@ -117,9 +117,9 @@ def test_refused_requests(asked, reason):
 def test_what_is_asked_for_is_on_record_in_few_words():
     asked = {"benchmark": None, "seeds": [0], "duration": None}
     few = [read_request(json.dumps({"source": "x", **asked, **more}).encode(), PROBLEM).look.asked
-           for more in ({}, {"requests": True, "stop_above": None}, {"requests": False},
-                        {"stop_above": 3})]  # fmt: skip
-    assert few[3] == few[0] | {"stop_above": 3.0}
+           for more in ({}, {"requests": True, "stop_if_worse": None}, {"requests": False},
+                        {"stop_if_worse": 3})]  # fmt: skip
+    assert few[3] == few[0] | {"stop_if_worse": 3.0}
     assert few[0] == few[1] == {"benchmark": "smoke", "seeds": [0], "duration": None}
     assert few[2] == few[0] | {"requests": False}
 

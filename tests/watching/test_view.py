@@ -220,8 +220,8 @@ def test_curve(tmp_path):
 def test_curve_of_what_is_to_rise(tmp_path, monkeypatch):
     run = run_of(tmp_path / "a", (1, 1.0), (2, 9.0))
     rising = Objective("mean_response_time", "height", "m", lower_is_better=False)
-    monkeypatch.setattr(type(run.presentation), "objective", rising)
-    run = data.read(tmp_path / "a")
+    monkeypatch.setattr(run.presentation, "objective", rising)
+    run = data.read(tmp_path / "a", run.presentation)
     assert [line[-2:] for line in curve(run, 80, height=2)] == [" █", "▁█", " 2"]
 
 

@@ -7,6 +7,7 @@ from openglia.commands.progress import ProgressLine
 from openglia.commands.routing.evaluate import add_measuring_options, simulator_of
 from openglia.commands.score import FAILED
 from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.benchmark.objectives import OBJECTIVES
 from openglia.problems.routing.evaluation.baselines import YARDSTICK, measure_baselines
 from openglia.problems.routing.evaluation.tables import comparison_table
 from openglia.tables import aligned
@@ -34,13 +35,14 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         progress.clear()
     results = {name: evaluation.to_json() for name, evaluation in evaluations.items()}
-    yardstick = results.get(YARDSTICK, {}).get("mean_response_time")
+    objective = OBJECTIVES[benchmark.objective]
+    yardstick = results.get(YARDSTICK, {}).get(objective.name)
     for result in results.values():
-        if yardstick is not None and result["status"] == "ok":
-            result["ratio_to_llq"] = result["mean_response_time"] / yardstick
+        if yardstick and result["status"] == "ok":
+            result["ratio_to_llq"] = result[objective.name] / yardstick
     if not arguments.json:
         rows = [{"name": name, **result} for name, result in results.items()]
-        print(aligned(comparison_table(rows)), end="\n\n")
+        print(aligned(comparison_table(rows, objective)), end="\n\n")
     ok = all(result["status"] == "ok" for result in results.values())
     line = {
         "status": "ok" if ok else "failed",

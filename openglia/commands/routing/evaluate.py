@@ -51,10 +51,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "are removed",
     )
     parser.add_argument(
-        "--stop-above",
-        type=seconds,
-        metavar="TIME",
-        help="give up after the first four seeds if their mean response time is above",
+        "--stop-if-worse",
+        type=float,
+        metavar="VALUE",
+        help="give up after the first four seeds if the objective on them is worse",
     )
     parser.add_argument(
         "--no-requests",
@@ -125,6 +125,7 @@ def _score_here(arguments: argparse.Namespace) -> Iterator[Answer]:
     from dataclasses import replace
 
     from openglia.problems.routing.benchmark.loading import load_benchmark
+    from openglia.problems.routing.benchmark.objectives import OBJECTIVES
     from openglia.problems.routing.evaluation.scoring import evaluate
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
@@ -141,14 +142,14 @@ def _score_here(arguments: argparse.Namespace) -> Iterator[Answer]:
                     simulator=simulator,
                     output_dir=arguments.results,
                     request_metrics=arguments.requests,
-                    stop_above=arguments.stop_above,
+                    stop_if_worse=arguments.stop_if_worse,
                     jobs=arguments.jobs,
                     progress=lambda done, total: progress.show(f"{done}/{total} seeds"),
                 )
             finally:
                 progress.clear()
             line = evaluation.to_json()
-            yield Answer(line, evaluation_table(line))
+            yield Answer(line, evaluation_table(line, OBJECTIVES[benchmark.objective]))
 
 
 def _score_by_harness(arguments: argparse.Namespace) -> Iterator[Answer]:
@@ -163,6 +164,6 @@ def _score_by_harness(arguments: argparse.Namespace) -> Iterator[Answer]:
         "seeds": seeds,
         "duration": arguments.duration,
         "requests": arguments.requests,
-        "stop_above": arguments.stop_above,
+        "stop_if_worse": arguments.stop_if_worse,
     }
     return hand_over(arguments.schedulers, asked)

@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from openglia.errors import UsageError
 from openglia.files import folder_for_output, write_atomically
 from openglia.presenting.drawing import png
+from openglia.problems.routing.benchmark.definition import DEFAULT
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.reference import plot, reproduce, results
 
@@ -35,6 +37,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     names = dict.fromkeys(arguments.benchmark or reproduce.BENCHMARK_NAMES)
     benchmarks = [load_benchmark(name) for name in names]
+    for benchmark in benchmarks:
+        if benchmark.objective != DEFAULT:
+            raise UsageError(
+                f"known routers are compared by {DEFAULT}, and {benchmark.name} scores by "
+                f"{benchmark.objective}: use openglia compare, with their files"
+            )
     output = folder_for_output(arguments.output)  # before an hour is spent
     tables = reproduce.measure_all(benchmarks, arguments.simulator, say=print)
     gaps = [

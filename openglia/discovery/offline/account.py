@@ -8,7 +8,8 @@ from statistics import mean, median
 from typing import Any
 
 from openglia.discovery.offline.search import Search, Trial
-from openglia.presenting.score import Case, Line
+from openglia.presenting.objective import Rank
+from openglia.presenting.score import Case, Line, Score
 from openglia.problems.space import OfflineTask, Settings, described, spelled
 
 _SHOWN = 8  # candidates in a table
@@ -61,7 +62,7 @@ class _Account:
         if best is None:
             parts = ["No candidate was measured on the full benchmark, so there is no result."]
         else:
-            parts = [self.task.space.explain(best[1]), self._evidence()]
+            parts = [self.task.space.explain(best[1]), self._evidence(), self._held(best[1])]
             parts += [self._ablations(*best), self._choices()]
         parts += [self._failures(), self._method()]
         return "\n\n".join(part for part in parts if part)
@@ -74,6 +75,7 @@ class _Account:
         shown = task.presentation
         titles = ["candidate", "mean", "interval", f"ratio to {shown.yardstick_label}"]
         titles += task.columns
+        titles += ["constraints"] if self._constrained else []
         rows = []
         if start is not None and start["status"] == "ok":
             rows.append(self._row("the starting point (stub)", start))
@@ -84,30 +86,46 @@ class _Account:
                 rows.append(self._row(f"**{name}**" if rank == 0 else name, result))
         return _section(
             "Evidence",
-            f"On all evaluation {shown.case}s, {task.measure} with its 90 % interval:",
+            f"On all evaluation {shown.case}s, {shown.objective.titled} with its 90 % interval:",
             titles,
             rows,
         )
 
+    @property
+    def _constrained(self) -> bool:
+        scores = (self.task.presentation.score(line) for _, line in self.notebook.pages)
+        return any(score.constraints for score in scores)
+
     def _row(self, name: str, result: Line) -> list[str]:
-        score = self.task.presentation.score(result)
+        score, figure = self.task.presentation.score(result), self._figure
         interval = score.interval
         return [
             name,
-            "n/a" if score.value is None else f"{score.value:.2f}",
-            f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "n/a",
+            "n/a" if score.value is None else figure(score.value),
+            f"{figure(interval[0])} to {figure(interval[1])}" if interval else "n/a",
             "n/a" if score.ratio is None else f"{score.ratio:.3f}",
             *(spell(result) for spell in self.task.columns.values()),
+            *([_broken(score)] if self._constrained else []),
         ]
 
     def _value(self, cost: float) -> float:
         """The objective, of what the search lowers."""
         return self.task.presentation.objective.cost(cost)
 
-    def _ablations(self, cost: float, best: Any) -> str:
+    def _figure(self, value: float) -> str:
+        return self.task.presentation.objective.figure(value)
+
+    def _held(self, best: Any) -> str:
+        """The constraints, for the best candidate."""
+        line = self.notebook.full(best)
+        held = [] if line is None else self.task.presentation.score(line).constraints
+        lines = ["## The constraints", "", *(f"- {words}" for words in held)]
+        return "\n".join(lines) if held else ""
+
+    def _ablations(self, rank: Rank, best: Any) -> str:
         """What each part contributes: candidates that differ from the best in one setting."""
         shown, settings = self.task.presentation, self.task.space.settings
-        value = self._value(cost)
+        value = self._value(rank.cost)
         changes = [
             (other, change)
             for other, point in self.search.ranking(full=True)
@@ -115,9 +133,9 @@ class _Account:
         ]
         rows = self._given_up(best) + [
             [
-                change,
-                f"{self._value(other):.2f}",
-                f"{100 * (self._value(other) / value - 1):+.1f} %" if value else "n/a",
+                change + (" (breaks a constraint)" if other.violation > 0 else ""),
+                self._figure(self._value(other.cost)),
+                f"{100 * (self._value(other.cost) / value - 1):+.1f} %" if value else "n/a",
             ]
             for other, change in sorted(changes, reverse=True)
         ]
@@ -134,7 +152,8 @@ class _Account:
     def _given_up(self, best: Any) -> list[list[str]]:
         """Rows of changes that were so much worse that few cases were enough, the worst first."""
         settings, shown = self.task.space.settings, self.task.presentation
-        before, rows = self.notebook.by_case(self.task, best), []
+        objective, before = shown.objective, self.notebook.by_case(self.task, best)
+        rows = []
         for point, line in self.notebook.stopped():
             score = shown.score(line)
             mine = [before[case] for case in score.cases if case in before]
@@ -143,10 +162,10 @@ class _Account:
                 continue
             row = [
                 change,
-                f"{score.value:.2f} (on {len(score.cases)} {shown.case}s)",
+                f"{self._figure(score.value)} (on {len(score.cases)} {shown.case}s)",
                 f"{100 * (score.value / mean(mine) - 1):+.1f} %",
             ]
-            rows.append((score.value / mean(mine), row))
+            rows.append((objective.cost(score.value / mean(mine)), row))
         return [row for _, row in sorted(rows, reverse=True)]
 
     def _choices(self) -> str:
@@ -162,12 +181,14 @@ class _Account:
             for option in options:
                 scores = [score for settings, score in drawn if settings.get(choice) == option]
                 if scores:
-                    figures = [self._value(cost) for cost in (min(scores), median(scores))]
-                    numbers = [f"{len(scores)}", *(f"{figure:.2f}" for figure in figures)]
+                    costs = (min(scores).cost, median(score.cost for score in scores))
+                    figures = [self._figure(self._value(cost)) for cost in costs]
+                    numbers = [f"{len(scores)}", *figures]
                     rows.append([f"{choice}: {option}", *numbers])
         return _section(
             "What mattered over the whole family",
-            f"{len(drawn)} candidates drawn at random, on few {case}s; {self.task.measure}:",
+            f"{len(drawn)} candidates drawn at random, on few {case}s; "
+            f"{self.task.presentation.objective.titled}:",
             ["choice", "candidates", "best", "median"],
             rows,
         )
@@ -175,14 +196,14 @@ class _Account:
     def _failures(self) -> str:
         start, pages, shown = self.notebook.start, self.notebook.pages, self.task.presentation
         lines = []
-        before = None if start is None else self.task.cost(start)
+        before = None if start is None else self.task.rank(start)
         if before is not None:
-            costs = [
-                self.task.cost(line)
+            ranks = [
+                self.task.rank(line)
                 for trial, line in pages
                 if trial.full and "stopped" not in line
             ]
-            worse = [cost for cost in costs if cost is not None and cost > before]
+            worse = [rank.cost for rank in ranks if rank is not None and rank > before]
             if worse:
                 average = shown.objective.shown(self._value(mean(worse)))
                 lines.append(
@@ -219,6 +240,11 @@ class _Account:
             "only its "
             f"family; a policy outside it may be better. {self.task.space.caveat}"
         )
+
+
+def _broken(score: Score) -> str:
+    share = score.violation
+    return f"broken by {100 * share:.1f} %" if share > 0 else "kept"
 
 
 def _section(title: str, opening: str, titles: list[str], rows: list[list[str]]) -> str:

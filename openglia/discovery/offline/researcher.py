@@ -29,7 +29,7 @@ TIME_SHARE = 0.85  # of a time limit after which nothing new is begun
 SIDE_BY_SIDE = 4  # evaluations that one command asks for, where none depends on another
 SHORT = 30.0  # seconds of an evaluation, above which each has a command of its own
 SMALL = 16_000  # characters of a candidate, likewise: a command has at most 128 KiB
-HOPELESS = 1.25  # times the best on the same few cases: what changes that much needs no more
+HOPELESS = 1.25  # times as bad as the best on the same few cases: that needs no more
 TROUBLE = 3  # evaluations in a row without a readable answer, after which the search gives up
 
 
@@ -125,7 +125,7 @@ class Researcher:
                     self._over = str(measured.get("reason"))
                     return
                 trouble = trouble + 1 if measured.get("rule") in ("no result", "harness") else 0
-                search.tell(trial, None if "stopped" in measured else self.task.cost(measured))
+                search.tell(trial, None if "stopped" in measured else self.task.rank(measured))
                 self.notebook.note(trial, measured)
                 if trouble == TROUBLE:
                     self._over = f"{TROUBLE} evaluations in a row gave no result"
@@ -151,12 +151,17 @@ class Researcher:
         return lines or [nothing]
 
     def _bound(self, trial: Trial) -> float | None:
-        """What an ablation is given up above."""
+        """What an ablation is given up for, if it is worse.
+
+        None: nothing. Where the best breaks a constraint, who breaks less may well be worse.
+        """
         few, best = self.task.giving_up, self.search.best if self.search else None
-        if few is None or best is None or trial.phase != "ablate":
+        if few is None or best is None or trial.phase != "ablate" or best[0].violation > 0:
             return None
         values = [*self.notebook.by_case(self.task, best[1]).values()][: few.cases]
-        return HOPELESS * fmean(values) if values else None
+        if not values or (mean := fmean(values)) <= 0:
+            return None
+        return self.task.presentation.objective.worsened(mean, HOPELESS)
 
     def _title(self, trials: Sequence[Trial]) -> str:
         case, trial = self.task.presentation.case, trials[0]
@@ -171,8 +176,9 @@ class Researcher:
         best = self.search.best if self.search else None
         so_far = ""
         if best is not None:
-            value = shown.objective.shown(shown.objective.cost(best[0]))
-            so_far = f" Best so far on all {shown.case}s: {value}."
+            value = shown.objective.shown(shown.objective.cost(best[0].cost))
+            broken = ", breaking a constraint" if best[0].violation > 0 else ""
+            so_far = f" Best so far on all {shown.case}s: {value}{broken}."
         named = [described(self.task.space.settings(trial.point)) for trial in trials]
         if len(trials) == 1:
             title = f"{self._title(trials)[:-1]}; {trials[0].reason})"

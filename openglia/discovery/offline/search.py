@@ -19,6 +19,7 @@ from functools import partial
 from random import Random
 from typing import Any, ClassVar, Literal
 
+from openglia.presenting.objective import Rank
 from openglia.problems.space import Space, described
 
 Phase = Literal["explore", "climb", "confirm", "ablate"]
@@ -48,10 +49,10 @@ Trials = Iterator[Trial | None]  # None: what comes next depends on what those b
 
 @dataclass(frozen=True)
 class Measurement:
-    """A trial with its score, the lower the better; None: the evaluation failed."""
+    """A trial with its rank, the lower the better; None: the evaluation failed."""
 
     trial: Trial
-    score: float | None
+    score: Rank | None
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Search:
                 break
         return self._asked[:most]
 
-    def tell(self, trial: Trial, score: float | None) -> None:
+    def tell(self, trial: Trial, score: Rank | None) -> None:
         """Take note of what a trial gave."""
         self._asked.remove(trial)
         self.measurements.append(Measurement(trial, score))
@@ -95,8 +96,8 @@ class Search:
         self.budget += evaluations
         self._trials = self._exactly(evaluations, self._refine(evaluations))
 
-    def ranking(self, *, full: bool) -> list[tuple[float, Any]]:
-        """Scores and points measured at one fidelity, the best first."""
+    def ranking(self, *, full: bool) -> list[tuple[Rank, Any]]:
+        """Ranks and points measured at one fidelity, the best first."""
         scores = {
             m.trial.point: m.score
             for m in self.measurements
@@ -106,7 +107,7 @@ class Search:
         return sorted(((score, p) for p, score in scores.items()), key=lambda pair: pair[0])
 
     @property
-    def best(self) -> tuple[float, Any] | None:
+    def best(self) -> tuple[Rank, Any] | None:
         """The best on the full benchmark."""
         return next(iter(self.ranking(full=True)), None)
 

@@ -11,7 +11,15 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from openglia.discovery.offline.search import CONFIRM, FIRST_STEP, SCREENED, Search, Trial, Trials
+from openglia.discovery.offline.search import (
+    CONFIRM,
+    FIRST_STEP,
+    SCREENED,
+    Measurement,
+    Search,
+    Trial,
+    Trials,
+)
 from openglia.problems.space import Numbers, Range
 
 if TYPE_CHECKING:
@@ -70,8 +78,8 @@ class Tuning(Search):
                 return
             yield Trial(point, full, "climb", "proposed by TPE")
             yield None
-            score = self.measurements[-1].score
-            study.tell(proposal, score, TrialState.PRUNED if score is None else None)
+            cost = _cost(self.measurements[-1])
+            study.tell(proposal, cost, TrialState.PRUNED if cost is None else None)
 
     def _movable(self) -> list[int]:
         """The places of numbers that were changed in a candidate that did not fail."""
@@ -94,11 +102,11 @@ class Tuning(Search):
         for measured in self.measurements:
             values = {name: measured.trial.point[int(name)] for name in ranges}
             if measured.trial.full == full and self._within(measured.trial.point, ranges):
-                failed = measured.score is None
+                cost = _cost(measured)
                 study.add_trial(
                     create_trial(
-                        state=TrialState.PRUNED if failed else TrialState.COMPLETE,
-                        value=measured.score,
+                        state=TrialState.PRUNED if cost is None else TrialState.COMPLETE,
+                        value=cost,
                         params=values,
                         distributions=dict(ranges),
                     )
@@ -120,6 +128,12 @@ class Tuning(Search):
         for name, value in values.items():
             point[int(name)] = float(f"{value:.6g}")
         return tuple(point)
+
+
+def _cost(measured: Measurement) -> float | None:
+    """What TPE lowers; None: it failed, or breaks a constraint."""
+    score = measured.score
+    return None if score is None or score.violation > 0 else score.cost
 
 
 def _distribution(numbers: Range) -> "BaseDistribution":

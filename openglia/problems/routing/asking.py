@@ -8,7 +8,7 @@ from openglia.problems.asked import RefusedError, chosen
 from openglia.problems.problem import Look
 from openglia.problems.routing.benchmark.definition import Benchmark
 
-KEYS = {"benchmark", "seeds", "duration", "requests", "stop_above"}
+KEYS = {"benchmark", "seeds", "duration", "requests", "stop_if_worse"}
 
 
 def read(asked: Mapping[str, Any], benchmark: Benchmark) -> Look:
@@ -29,8 +29,8 @@ def read(asked: Mapping[str, Any], benchmark: Benchmark) -> Look:
         raise RefusedError("requests, whether each one is written down, is true or false")
     if not requests:
         kept["requests"] = False
-    if (bound := asked.get("stop_above")) is not None:
-        kept["stop_above"] = _number(bound, "stop_above")
+    if (bound := asked.get("stop_if_worse")) is not None:
+        kept["stop_if_worse"] = _number(bound, "stop_if_worse")
     return Look(
         cases=benchmark.seeds if seeds is None else chosen(seeds, benchmark.seeds, "seed"),
         asked=kept,
@@ -41,7 +41,7 @@ def read(asked: Mapping[str, Any], benchmark: Benchmark) -> Look:
 def _duration(value: Any, benchmark: Benchmark) -> float | None:
     if value is None:
         return None
-    value = _number(value, "the duration")
+    value = _number(value, "the duration, in seconds,")
     if not 0 < value <= benchmark.duration:
         raise RefusedError(f"the duration must be at most the benchmark's {benchmark.duration:g} s")
     return None if value == benchmark.duration else value
@@ -49,5 +49,5 @@ def _duration(value: Any, benchmark: Benchmark) -> float | None:
 
 def _number(value: Any, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise RefusedError(f"{what} must be a number of seconds")
+        raise RefusedError(f"{what} must be a number")
     return float(value)

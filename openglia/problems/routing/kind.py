@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from openglia.presenting.presentation import Presentation
 from openglia.problems.findings import Examination
 from openglia.problems.problem import Problem
 from openglia.problems.registry import Kind
 from openglia.problems.routing import findings, scored_on
 from openglia.problems.routing.benchmark.loading import is_path, load_benchmark
-from openglia.problems.routing.presentation import PRESENTATION
+from openglia.problems.routing.presentation import PRESENTATION, presented
 from openglia.problems.routing.problem import Routing
 from openglia.problems.routing.simulators import find, require
 
@@ -41,6 +42,10 @@ class RoutingKind(Kind):
         scored_on.usable(benchmark)
         require(chosen, benchmark)
         return Routing(benchmark, chosen, Path(file) if file else None)
+
+    def shown(self, results: Any, _folder: Path) -> Presentation:
+        """By the objective of the run."""
+        return presented(results)
 
     def examinations(self) -> list[Examination]:
         """The experiment's files, Vidur, the simulator."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from openglia.errors import UsageError
-from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.benchmark.loading import load_benchmark
+from openglia.problems.routing.benchmark.definition import DEFAULT, Benchmark
+from openglia.problems.routing.benchmark.loading import available, load_benchmark
 from openglia.problems.routing.scored_on import usable
 
 # What follows a run on one of them by default. What a run on another one shows nobody knows, and a
@@ -23,6 +23,8 @@ FAMILY = (
 def others(benchmark: Benchmark, names: Sequence[str] | None) -> list[Benchmark]:
     """The benchmarks that are named, or those by default; scored by the objective of ``benchmark``.
 
+    Its constraints are left to it.
+
     Raises:
         UsageError: one of them does not exist, cannot be used or has no held-out seeds.
     """
@@ -36,10 +38,16 @@ def others(benchmark: Benchmark, names: Sequence[str] | None) -> list[Benchmark]
                 f"benchmark {other.name} has no held-out seeds to measure the final router on; "
                 f"give it held_out_seeds, or leave it out of --transfer"
             )
-    same = (replace(other, objective=benchmark.objective) for other in found)
-    return [other for other in same if other.hash != benchmark.hash]
+    objective, slo = benchmark.objective, benchmark.slo
+    same = (replace(b, objective=objective, slo=slo, constraints=()) for b in found)
+    own = replace(benchmark, constraints=()).hash
+    return [other for other in same if other.hash != own]
 
 
 def _is_family(benchmark: Benchmark) -> bool:
+    """Whether it is one that ships and, whatever it scores by, the setting of one of the family."""
     name = benchmark.name
-    return name in FAMILY and load_benchmark(name).hash == benchmark.hash
+    if name not in available() or load_benchmark(name).hash != benchmark.hash:
+        return False
+    plain = replace(benchmark, objective=DEFAULT, slo=None, constraints=())
+    return plain.hash in {load_benchmark(name).hash for name in FAMILY}

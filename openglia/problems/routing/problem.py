@@ -16,15 +16,16 @@ from openglia.problems.problem import Check, Look, Problem, Progress, Say
 from openglia.problems.routing import asking, confirmation, scored_on, working_copy
 from openglia.problems.routing.benchmark import cluster_words
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.evaluation.baselines import measure_baseline
+from openglia.problems.routing.evaluation.baselines import measure_baseline, with_constraints
 from openglia.problems.routing.evaluation.measuring import Evaluation, measure
 from openglia.problems.routing.evaluation.scoring import evaluate
 from openglia.problems.routing.evaluation.tables import evaluation_table
 from openglia.problems.routing.family.task import TASK
+from openglia.problems.routing.goal import goal
 from openglia.problems.routing.hardware import tables
 from openglia.problems.routing.hardware.roofline import profile_hash
 from openglia.problems.routing.others import others
-from openglia.problems.routing.presentation import PRESENTATION
+from openglia.problems.routing.presentation import RoutingPresentation
 from openglia.problems.routing.simulators import Simulator, find, read_hash
 from openglia.problems.routing.vidur import integrity
 from openglia.problems.routing.vidur.checkout import Source
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from openglia.measuring.cluster import Cluster
 
 ISOLATION_COST = 5  # times as long as beside the engine, at most (tests/performance/isolation.py)
-MARK = "<!-- measured -->"
+MEASURED, GOAL = "<!-- measured -->", "<!-- objective -->"  # marks in problem.md
 INTERFACE = Path(__file__).parent / "simulator" / "INTERFACE.md"
 
 WITHOUT_VIDUR = """\
@@ -53,7 +54,6 @@ class Routing(Problem):
     """Discover a router for ``benchmark``; ``file`` is absolute, where it was given by a path."""
 
     kind = "routing"
-    presentation = PRESENTATION
     working_file = paths.WORKING_SCHEDULER
     sources = (
         "environment/benchmarks",
@@ -61,7 +61,6 @@ class Routing(Problem):
         "environment/stubs/ai_global_scheduler_stub.py",
         "problem.md",
     )
-    offline = TASK
     rules = True  # the static rules are in force: always, but where a flaw is planted
 
     def __init__(
@@ -74,25 +73,26 @@ class Routing(Problem):
         self.cases: tuple[int, ...] = benchmark.seeds
         self.held_out_cases: tuple[int, ...] = benchmark.held_out_seeds
         self.baselines = benchmark.baselines
+        self.presentation = RoutingPresentation(
+            benchmark.objective, constrained=bool(benchmark.constraints)
+        )
+        self.offline = replace(TASK, presentation=self.presentation)
         self._file = file
         trace = benchmark.workload.get("trace")
         if trace is not None and trace["repository"] is None:
             self.unseen = (Path(trace["file"]),)
 
     def statement(self, measured: str) -> str:
-        """problem.md with the baselines as they were measured on this machine."""
+        """problem.md with the objective, and the baselines as measured on this machine."""
         words = (
             f"Measured on this machine for this run, benchmark `{self.name}`, "
             f"{len(self.cases)} evaluation seeds:\n\n{measured}"
         )
-        told = "\n\n".join([*cluster_words.section(self.benchmark.cluster), words])
-        return read_handed_over(paths.PROBLEM).replace(MARK, told)
+        return self._words(words)
 
     def brief(self) -> str:
         """problem.md without the commands, and what a router may read."""
-        told = "\n\n".join(cluster_words.section(self.benchmark.cluster))
-        words = read_handed_over(paths.PROBLEM).replace(MARK, told)
-        words = re.sub(r"(?ms)^## How to evaluate\n.*?(?=^## |\Z)", "", words)
+        words = re.sub(r"(?ms)^## How to evaluate\n.*?(?=^## |\Z)", "", self._words(""))
         return f"{words.strip()}\n\n{read_handed_over(INTERFACE).strip()}\n"
 
     @property
@@ -126,7 +126,7 @@ class Routing(Problem):
             simulator=self.simulator,
             output_dir=output,
             jobs=jobs,
-            stop_above=look.asked.get("stop_above"),
+            stop_if_worse=look.asked.get("stop_if_worse"),
             request_metrics=look.asked.get("requests") is not False,
             rules=self.rules,
             progress=progress,
@@ -163,7 +163,7 @@ class Routing(Problem):
 
     def told(self, line: Line) -> str:
         """The table of ``openglia evaluate``."""
-        return evaluation_table(line)
+        return evaluation_table(line, self.presentation.objective)
 
     def describe(self) -> dict[str, Any]:
         """With the benchmark in full and the simulator."""
@@ -242,7 +242,7 @@ class Routing(Problem):
             isolated=True,
             rules=self.rules,
         )
-        return self._line(evaluation, look)
+        return self._line(with_constraints(evaluation, self.benchmark), look)
 
     def confirm(self, final: Path, say: Say) -> dict[str, Any] | None:
         """A few seeds on Vidur, where it is installed and did not score the run itself."""
@@ -261,6 +261,11 @@ class Routing(Problem):
         """Vidur's checkout."""
         return [integrity.check_checkout(Source.from_environment().commit)]
 
+    def _words(self, measured: str) -> str:
+        told = read_handed_over(paths.PROBLEM).replace(GOAL, goal(self.benchmark))
+        cluster = cluster_words.section(self.benchmark.cluster)
+        return told.replace(MEASURED, "\n\n".join([*cluster, measured]))
+
     def _narrowed(self, look: Look) -> Benchmark:
         if look.extent is None:
             return self.benchmark
@@ -271,7 +276,7 @@ class Routing(Problem):
         line = evaluation.to_json()
         if evaluation.statistics is not None and set(look.cases) <= set(self.held_out_cases):
             by_seed = evaluation.statistics.by_seed
-            line[PRESENTATION.keys.figures] = {name: list(v) for name, v in by_seed.items()}
+            line[self.presentation.keys.figures] = {name: list(v) for name, v in by_seed.items()}
         return line
 
 

@@ -16,6 +16,8 @@ def evaluate(program_path: str) -> dict[str, float | str]:
         return {"combined_score": 0.0, "error": f"{found.reason}\n{detail}".strip()}
     # As text: of every other number these optimizers tell their models that higher is better.
     shown = f"{found.value:.6g} {found.unit}".strip()
+    if found.broken:
+        shown += f"; {'; '.join(found.broken)}"
     return {"combined_score": _fitness(found, found.value), found.objective: shown}
 
 

@@ -17,6 +17,10 @@ BEYOND_VIDUR = ("groups", "signals", "failures")
 # The routers that every simulator has built in.
 BASELINES = ("random", "round_robin", "lor", "llq")
 
+# Of the names in ``objectives.OBJECTIVES``: the default, and those that need an SLO.
+DEFAULT = "mean_response_time"
+OF_SLO = ("goodput", "slo_attainment")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaScheduler:
@@ -107,6 +111,24 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Slo:
+    """What a request must not exceed to be served well, in seconds; None: no bound."""
+
+    ttft: float | None = None
+    tpot: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """A bound on the mean over seeds of a metric; one of ``at_most`` and ``at_least`` is there."""
+
+    metric: str  # a name in ``objectives.OBJECTIVES``
+    at_most: float | None = None
+    at_least: float | None = None
+    relative_to: str | None = None  # a baseline: the bound is so many times its own figure
+
+
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """A cluster, a workload, the seeds it is drawn with, and what counts."""
 
@@ -117,7 +139,9 @@ class Benchmark:
     workload: dict[str, Any]  # validated by openglia.problems.routing.benchmark.models
     seeds: tuple[int, ...]  # evaluation seeds
     held_out_seeds: tuple[int, ...]  # seen by the final verification alone
-    objective: Literal["mean_response_time"] = "mean_response_time"
+    objective: str = DEFAULT  # a name in ``objectives.OBJECTIVES``
+    slo: Slo | None = None
+    constraints: tuple[Constraint, ...] = ()
     baselines: tuple[str, ...] = BASELINES
     limits: Limits = field(default_factory=Limits)
     # The duration in the file. Another `duration` makes an evaluation a partial one.
@@ -127,6 +151,13 @@ class Benchmark:
     def is_full_length(self) -> bool:
         """Whether requests arrive for as long as the benchmark's file says."""
         return self.full_duration is None or self.duration == self.full_duration
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is measured on every seed: the objective, what is constrained, SLO metrics."""
+        constrained = (constraint.metric for constraint in self.constraints)
+        of_slo = () if self.slo is None else OF_SLO
+        return tuple(dict.fromkeys((self.objective, *constrained, *of_slo)))
 
     def trace_name(self, seed: int) -> str:
         """Where the trace of a seed lies in a folder of traces."""
@@ -142,6 +173,10 @@ class Benchmark:
             "workload": _deciding(self.workload),
             "objective": self.objective,
         }
+        if self.slo is not None:
+            parts["slo"] = asdict(self.slo)
+        if self.constraints:
+            parts["constraints"] = [asdict(constraint) for constraint in self.constraints]
         return sha256(canonical_json(parts))[:12]
 
 

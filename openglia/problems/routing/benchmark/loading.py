@@ -9,7 +9,7 @@ from typing import Any
 from openglia.errors import UsageError, shown
 from openglia.paths import BENCHMARKS
 from openglia.problems.refusals import validated
-from openglia.problems.routing.benchmark.definition import Benchmark, Limits
+from openglia.problems.routing.benchmark.definition import Benchmark, Constraint, Limits, Slo
 from openglia.problems.routing.benchmark.length_copies import adopt
 from openglia.problems.routing.benchmark.models import ALTERNATIVES, KINDS, File
 from openglia.problems.yaml_file import read_mapping
@@ -162,6 +162,8 @@ def _benchmark(path: Path, values: Mapping[str, Any]) -> Benchmark:
         seeds=file.seeds,
         held_out_seeds=file.held_out_seeds,
         objective=file.objective,
+        slo=None if file.slo is None else Slo(**file.slo.model_dump()),
+        constraints=tuple(Constraint(**one.model_dump()) for one in file.constraints),
         baselines=tuple(file.baselines),
         limits=Limits(**file.limits.model_dump()),
     )

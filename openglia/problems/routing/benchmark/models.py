@@ -13,9 +13,10 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from openglia.errors import UsageError, shown
 from openglia.problems.refusals import Model, refusal
 from openglia.problems.routing.benchmark.cluster_model import Cluster
-from openglia.problems.routing.benchmark.definition import BASELINES, Limits
+from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.replay.model import TraceFile
 from openglia.problems.routing.benchmark.scalars import LARGEST, Number, Seconds, Text, Whole
+from openglia.problems.routing.benchmark.scoring_model import Scoring
 from openglia.problems.routing.seeds import parse_seeds
 
 # The key that names a mapping's kind -> kind -> the keys that this kind alone has.
@@ -171,7 +172,7 @@ class RouterLimits(Model):
     memory_mb: Whole = Field(Limits.memory_mb, ge=1, le=LARGEST)
 
 
-class File(Model):
+class File(Scoring):
     """A benchmark's file, with what it extends."""
 
     name: Text | None = None
@@ -181,8 +182,6 @@ class File(Model):
     workload: Annotated[Workload | Replayed, PlainValidator(_workload)]
     seeds: Seeds
     held_out_seeds: Seeds = ()
-    objective: Literal["mean_response_time"]
-    baselines: list[Any] = Field(min_length=1)
     limits: RouterLimits = Field(default_factory=lambda: RouterLimits.model_validate({}))
 
     @model_validator(mode="after")
@@ -195,10 +194,6 @@ class File(Model):
             raise refusal("held_out_seeds", f"seed {min(shared)} is an evaluation seed too")
         if isinstance(self.workload, Replayed):
             self._held_out_come_later()
-        for baseline in self.baselines:
-            if baseline not in BASELINES:
-                reason = f"{shown(baseline)} is none of {', '.join(BASELINES)}"
-                raise refusal("baselines", reason)
         return self
 
     def _held_out_come_later(self) -> None:

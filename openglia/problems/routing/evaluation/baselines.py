@@ -6,6 +6,8 @@ a seed; change one of them and it is measured anew. Only evaluation seeds are st
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -15,14 +17,17 @@ from openglia.errors import OpenGliaError
 from openglia.files import sha256, sparing, write_json
 from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import Benchmark
+from openglia.problems.routing.evaluation.constraints import held
 from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation, measure
 from openglia.problems.routing.simulators import Simulator
 
 YARDSTICK = "llq"
 
-# Mean response times measured by this process, by (benchmark, simulator, times, router, seed);
-# those on held-out seeds are here alone, so that no agent comes across one.
-_measured: dict[tuple[str, str, str, str, int], float] = {}
+Metrics = dict[str, float | None]  # the benchmark's metrics on a seed, by name
+
+# What this process measured, by (benchmark, simulator, times, router, seed); that on held-out
+# seeds is here alone, so that no agent comes across one.
+_measured: dict[tuple[str, str, str, str, int], Metrics] = {}
 
 
 def measure_baselines(
@@ -66,40 +71,76 @@ def measure_baseline(
         progress=progress,
     )
     _keep(benchmark, name, evaluation)
-    return evaluation
+    return with_constraints(evaluation, benchmark, jobs=jobs)
+
+
+def with_constraints(
+    evaluation: Evaluation, benchmark: Benchmark, *, jobs: int | None = None
+) -> Evaluation:
+    """The evaluation, and whether it keeps the benchmark's constraints on its seeds.
+
+    Where the figures are not there that a bound is relative to, that is not known.
+    """
+    statistics = evaluation.statistics
+    if statistics is None or not benchmark.constraints:
+        return evaluation
+    found = []
+    for constraint in benchmark.constraints:
+        reference = None
+        if (router := constraint.relative_to) is not None:
+            with suppress(OpenGliaError):  # the ratio's note says it, where there is one
+                reference = reference_values(
+                    evaluation, benchmark, constraint.metric, router, jobs=jobs
+                )
+        found.append(held(constraint, statistics.metrics, reference))
+    return replace(evaluation, constraints=tuple(found))
 
 
 def ratio_to_yardstick(
     evaluation: Evaluation, benchmark: Benchmark, *, jobs: int | None = None
 ) -> float:
-    """Mean response time of a clean evaluation over LLQ's on the same seeds.
-
-    LLQ is measured now if it is not stored, on a simulator that is quick.
+    """The objective of a clean evaluation over LLQ's on the same seeds.
 
     Raises:
-        OpenGliaError: LLQ's figures are not there; says how to get them.
+        OpenGliaError: LLQ's figures are not there, which says how to get them, or are zero.
     """
     if evaluation.statistics is None:
         raise OpenGliaError("a failed evaluation has no ratio")
-    means = yardstick_means(evaluation, benchmark, jobs=jobs)
-    return evaluation.statistics.mean_response_time / fmean(means)
+    name = benchmark.objective
+    values = [value or 0.0 for value in reference_values(evaluation, benchmark, name, jobs=jobs)]
+    if not (base := fmean(values)):
+        raise OpenGliaError(f"{YARDSTICK}'s {name} is 0 on these seeds")
+    return fmean(evaluation.statistics.per_seed) / base
 
 
-def yardstick_means(
-    evaluation: Evaluation, benchmark: Benchmark, *, jobs: int | None = None
-) -> list[float]:
-    """LLQ's mean response time on each of the evaluation's seeds, in seconds."""
+def reference_values(
+    evaluation: Evaluation,
+    benchmark: Benchmark,
+    metric: str,
+    router: str = YARDSTICK,
+    *,
+    jobs: int | None = None,
+) -> list[float | None]:
+    """One of the benchmark's metrics of a baseline, on each of the evaluation's seeds.
+
+    The baseline is measured now if it is not stored, on a simulator that is quick.
+
+    Raises:
+        OpenGliaError: its figures are not there; says how to get them.
+    """
     times = str(evaluation.execution_times)
-    known = _known(benchmark, YARDSTICK, evaluation.simulator, times)
+    known = _known(benchmark, router, evaluation.simulator, times)
+    if evaluation.scheduler == f"{BUILTIN}{router}":
+        known |= _by_seed(evaluation)
     missing = [seed for seed in evaluation.seeds if seed not in known]
     if missing:
         if not (simulator := evaluation.simulator).measures_yardstick:
             raise OpenGliaError(
-                f"{YARDSTICK} is not measured on {simulator.name} for these seeds; "
+                f"{router} is not measured on {simulator.name} for these seeds; "
                 f"run: openglia baseline --benchmark {benchmark.name} --simulator {simulator.name}"
             )
         measured = measure(
-            f"{BUILTIN}{YARDSTICK}",
+            f"{BUILTIN}{router}",
             benchmark,
             seeds=missing,
             simulator=evaluation.simulator,
@@ -107,27 +148,29 @@ def yardstick_means(
         )
         if measured.statistics is None:
             reason = measured.failure.reason if measured.failure else "unknown"
-            raise OpenGliaError(f"{YARDSTICK} could not be measured: {reason}")
+            raise OpenGliaError(f"{router} could not be measured: {reason}")
         if measured.execution_times != times:
             raise OpenGliaError(
-                f"{YARDSTICK} got other execution times ({measured.execution_times}); "
-                f"evaluate again"
+                f"{router} got other execution times ({measured.execution_times}); evaluate again"
             )
-        _keep(benchmark, YARDSTICK, measured)
-        known |= dict(zip(missing, measured.statistics.per_seed, strict=True))
-    return [known[seed] for seed in evaluation.seeds]
+        _keep(benchmark, router, measured)
+        known |= _by_seed(measured)
+    return [known[seed][metric] for seed in evaluation.seeds]
 
 
 def stored(benchmark: Benchmark, simulator: Simulator, execution_times: str) -> dict[str, Any]:
-    """Stored mean response times: router -> seed -> seconds. Empty if none hold any more."""
+    """Stored figures: router -> seed -> metric -> value. Empty if none hold any more."""
     path = store_path(benchmark, simulator, execution_times)
     try:
         content = json.loads(path.read_text())
         if content["code"] != code_hash(simulator):
             return {}
         return {
-            router: {str(int(seed)): float(mean) for seed, mean in means.items()}
-            for router, means in content["mean_response_time"].items()
+            router: {
+                str(int(seed)): {name: _number(known[name]) for name in benchmark.metrics}
+                for seed, known in by_seed.items()
+            }
+            for router, by_seed in content["metrics"].items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}  # none, or damaged: measured anew
@@ -139,26 +182,42 @@ def store_path(benchmark: Benchmark, simulator: Simulator, execution_times: str)
     return CACHE / "baselines" / name
 
 
-def _known(benchmark: Benchmark, router: str, simulator: Simulator, times: str) -> dict[int, float]:
+def _known(
+    benchmark: Benchmark, router: str, simulator: Simulator, times: str
+) -> dict[int, Metrics]:
     known = {
-        seed: mean
-        for (benchmark_hash, where, what, name, seed), mean in _measured.items()
+        seed: metrics
+        for (benchmark_hash, where, what, name, seed), metrics in _measured.items()
         if (benchmark_hash, where, what, name) == (benchmark.hash, simulator.name, times, router)
     }
     on_disk = stored(benchmark, simulator, times).get(router, {})
-    return known | {int(seed): float(mean) for seed, mean in on_disk.items()}
+    return known | {int(seed): metrics for seed, metrics in on_disk.items()}
+
+
+def _by_seed(evaluation: Evaluation) -> dict[int, Metrics]:
+    if evaluation.statistics is None:
+        return {}
+    metrics = evaluation.statistics.metrics_by_seed
+    return {
+        seed: {name: values[place] for name, values in metrics.items()}
+        for place, seed in enumerate(evaluation.seeds)
+    }
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
     if evaluation.statistics is None:
         return
     times = str(evaluation.execution_times)
-    means = dict(zip(evaluation.seeds, evaluation.statistics.per_seed, strict=True))
-    for seed, mean in means.items():
-        _measured[benchmark.hash, evaluation.simulator.name, times, router, seed] = mean
+    measured = _by_seed(evaluation)
+    for seed, metrics in measured.items():
+        _measured[benchmark.hash, evaluation.simulator.name, times, router, seed] = metrics
     routers = stored(benchmark, evaluation.simulator, times)
     routers[router] = routers.get(router, {}) | {
-        str(seed): mean for seed, mean in means.items() if seed in benchmark.seeds
+        str(seed): metrics for seed, metrics in measured.items() if seed in benchmark.seeds
     }
     content = {
         "benchmark": benchmark.name,
@@ -166,7 +225,7 @@ def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
         "simulator": evaluation.simulator.name,
         "code": code_hash(evaluation.simulator),
         "execution_times": times,
-        "mean_response_time": routers,
+        "metrics": routers,
     }
     with sparing(CACHE / "baselines"):
         write_json(store_path(benchmark, evaluation.simulator, times), content)

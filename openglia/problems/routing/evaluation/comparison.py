@@ -10,7 +10,10 @@ from typing import Any
 from openglia.errors import UsageError
 from openglia.files import write_atomically, write_json
 from openglia.measuring.pairs import compare
+from openglia.presenting.objective import Objective
+from openglia.presenting.score import Keys
 from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
+from openglia.problems.routing.benchmark.objectives import OBJECTIVES
 from openglia.problems.routing.evaluation.baselines import YARDSTICK
 from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation
 from openglia.problems.routing.evaluation.scoring import evaluate
@@ -49,12 +52,17 @@ _COLUMNS = (
 class Compared:
     """The rows of a comparison: evaluations in JSON form with a name, and paired figures.
 
-    ``paired`` of a row is its geometric-mean ratio to the first scheduler, with interval and
-    seeds won; None for the first itself and where one of the two failed.
+    ``paired`` of a row compares its objective with the first scheduler's: geometric-mean ratio (or
+    mean difference, where a zero leaves no ratio) with interval, and seeds won; None for the first
+    itself and where one of the two failed.
     """
 
     benchmark: Benchmark
     rows: list[dict[str, Any]]
+
+    @property
+    def objective(self) -> Objective:
+        return OBJECTIVES[self.benchmark.objective]
 
     @property
     def ok(self) -> bool:
@@ -91,7 +99,11 @@ def compare_schedulers(
         evaluations.append((label, evaluation))
     first = evaluations[0][1]
     rows = [
-        {"name": label, **evaluation.to_json(), "paired": _paired(evaluation, first)}
+        {
+            "name": label,
+            **evaluation.to_json(),
+            "paired": _paired(evaluation, first, OBJECTIVES[benchmark.objective]),
+        }
         for label, evaluation in evaluations
     ]
     return Compared(benchmark=benchmark, rows=rows)
@@ -99,7 +111,7 @@ def compare_schedulers(
 
 def cells(compared: Compared) -> list[list[str]]:
     """The table, header first."""
-    table = comparison_table(compared.rows)
+    table = comparison_table(compared.rows, compared.objective)
     table[0] += ["to the first", "90 % interval", "seeds won"]
     for row, line in zip(compared.rows, table[1:], strict=True):
         paired = row["paired"]
@@ -107,8 +119,9 @@ def cells(compared: Compared) -> list[list[str]]:
             line += ["", "", ""]
             continue
         low_high = paired["interval"]
+        apart = "" if "ratio" in paired else " apart"
         line += [
-            f"{paired['ratio']:.3f}",
+            f"{paired.get('ratio', paired.get('difference')):.3f}{apart}",
             "" if low_high is None else f"{low_high[0]:.3f} to {low_high[1]:.3f}",
             f"{paired['won']} of {paired['seeds']}",
         ]
@@ -132,7 +145,7 @@ def write(compared: Compared, folder: Path) -> list[Path]:
     note = (
         f"Seeds {', '.join(str(seed) for seed in compared.rows[0]['seeds'])}; "
         f'{compared.rows[0]["simulator"]} simulator. "To the first" is the geometric mean, over '
-        f"seeds, of the ratio of mean response times; below 1 is faster."
+        f"seeds, of the ratio of {compared.objective.words}s; {compared.objective.direction}."
     )
     write_atomically(paths[2], f"{title}\n\n{note}\n\n{markdown(cells(compared))}")
     return paths
@@ -160,21 +173,25 @@ def _labels(schedulers: Sequence[str]) -> list[str]:
     ]
 
 
-def _paired(evaluation: Evaluation, first: Evaluation) -> dict[str, Any] | None:
+def _paired(
+    evaluation: Evaluation, first: Evaluation, objective: Objective
+) -> dict[str, Any] | None:
     if evaluation is first or evaluation.statistics is None or first.statistics is None:
         return None
     paired = compare(evaluation.statistics.per_seed, first.statistics.per_seed)
     return {
-        "ratio": paired.value,  # response times are positive
+        paired.measure: paired.value,
         "interval": None if paired.interval is None else list(paired.interval),
-        "won": paired.lower,
+        "won": paired.lower if objective.lower_is_better else paired.higher,
         "seeds": paired.cases,
     }
 
 
 def _csv(compared: Compared) -> str:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, _COLUMNS, extrasaction="ignore", lineterminator="\n")
+    more = [name for name in compared.benchmark.metrics if name not in _COLUMNS]
+    more += ["violation"] if compared.benchmark.constraints else []
+    writer = csv.DictWriter(stream, [*_COLUMNS, *more], extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in compared.rows:
         low, high = row.get("interval") or (None, None)
@@ -186,9 +203,10 @@ def _csv(compared: Compared) -> str:
                 "interval_low": low,
                 "interval_high": high,
                 "ratio_to_first": paired.get("ratio"),
-                "ratio_to_first_low": paired_low,
-                "ratio_to_first_high": paired_high,
+                "ratio_to_first_low": paired_low if "ratio" in paired else None,
+                "ratio_to_first_high": paired_high if "ratio" in paired else None,
                 "seeds_won": paired.get("won"),
+                "violation": Keys().of(row).violation,
             }
         )
     return stream.getvalue()

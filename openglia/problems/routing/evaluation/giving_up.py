@@ -2,23 +2,25 @@
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+from openglia.problems.routing.benchmark.objectives import OBJECTIVES
 from openglia.problems.routing.evaluation.simulation import Simulations
 
 FEW = 4  # seeds
 
 
 class GivingUp:
-    """Ends simulations with the first ``FEW`` seeds if their mean response time is above a bound.
+    """Ends simulations with the first ``FEW`` seeds if the objective on them is worse than a bound.
 
     Only these decide, and only these are left, so that it does not depend on the timing.
     """
 
     def __init__(self, work: Simulations, bound: float | None) -> None:
-        """``bound`` in seconds; None: it never does."""
+        """``bound`` in the objective's unit; None: it never does."""
         self._work = work
         self._bound = bound if len(work.traces) > FEW else None
         self._first = list(work.traces)[:FEW]
@@ -30,16 +32,21 @@ class GivingUp:
             return False
         # Late: this loads while the simulations run.
         from openglia.problems.routing.evaluation.requests import InvalidResultError, read_seed
+        from openglia.problems.routing.evaluation.statistics import metric
 
-        traces = self._work.traces
-        try:
-            read = [read_seed(done[seed], traces[seed]) for seed in self._first]
-        except InvalidResultError:  # said when the figures are made
-            read = []
-        mean = fmean(float(seed["request_e2e_time"].mean()) for seed in read) if read else 0.0
-        if mean > self._bound:
+        traces, benchmark = self._work.traces, self._work.benchmark
+        objective = OBJECTIVES[benchmark.objective]
+        values: list[float | None] = []
+        with suppress(InvalidResultError):  # said when the figures are made
+            for seed in self._first:
+                requests = read_seed(done[seed], traces[seed])
+                values.append(metric(objective.name, requests, benchmark.slo))
+        known = [value for value in values if value is not None]
+        if len(known) == FEW and objective.better(self._bound, mean := fmean(known)):
+            side = "above" if objective.lower_is_better else "below"
             self.why = (
-                f"the mean response time of {FEW} seeds, {mean:.2f} s, is above {self._bound:g} s"
+                f"the {objective.words} of {FEW} seeds, {objective.shown(mean)}, is {side} "
+                f"{f'{self._bound:g} {objective.unit}'.rstrip()}"
             )
         self._bound = None  # asked once
         return self.why is not None

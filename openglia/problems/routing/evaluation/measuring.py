@@ -18,6 +18,7 @@ from openglia.errors import OpenGliaError, UsageError
 from openglia.files import folder_for_output, is_sealed, sha256, sparing
 from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
+from openglia.problems.routing.evaluation.constraints import Held
 from openglia.problems.routing.evaluation.giving_up import GivingUp
 from openglia.problems.routing.evaluation.simulation import Progress, Simulations, simulate
 from openglia.problems.routing.exchange import Failure, Summary
@@ -45,8 +46,9 @@ class Evaluation:
     execution_times: str | None = None  # where the simulator had them from
     kv_use_mean: float | None = None  # share of the KV-cache blocks, mean over time and replicas
     router_ms_mean: float | None = None  # the router's own time per call
-    ratio_to_llq: float | None = None  # mean response time over LLQ's on the same seeds
+    ratio_to_llq: float | None = None  # the objective over LLQ's on the same seeds
     ratio_note: str | None = None  # why there is no ratio
+    constraints: tuple[Held, ...] = ()
     stopped: str | None = None  # why it was given up before the last seed
     warnings: tuple[str, ...] = ()  # of the scheduler's file; they change no score
 
@@ -79,6 +81,8 @@ class Evaluation:
             "ratio_to_llq": self.ratio_to_llq,
             "router_ms_mean": self.router_ms_mean,
         }
+        if self.constraints:
+            figures["constraints"] = [one.to_json() for one in self.constraints]
         if self.ratio_note is not None:
             figures["ratio_note"] = self.ratio_note
         return head | figures | tail
@@ -95,7 +99,7 @@ def measure(
     jobs: int | None = None,
     progress: Progress | None = None,
     resolution: float | None = None,
-    stop_above: float | None = None,
+    stop_if_worse: float | None = None,
     isolated: bool = False,
     rules: bool = True,
     cancelled: threading.Event | None = None,
@@ -113,7 +117,7 @@ def measure(
         jobs: worker processes; default one per core.
         progress: called with (seeds done, seeds in all).
         resolution: also write time series of the replicas, sampled every so many seconds.
-        stop_above: seconds; see ``giving_up``.
+        stop_if_worse: a value of the objective; see ``giving_up``.
         isolated: the router runs in a process that holds neither trace nor results
             (``simulator.wire``); on the embedded simulator alone.
         rules: whether the static rules are in force; off for what is planted to test the rest.
@@ -165,7 +169,7 @@ def measure(
             request_metrics=output_dir is not None and request_metrics,
             isolated=isolated,
         )
-        giving_up = GivingUp(work, stop_above)
+        giving_up = GivingUp(work, stop_if_worse)
         where = simulate
         if work.simulator.cluster is not None and not isolated:  # a router apart is beside it
             from openglia.problems.routing.evaluation.elsewhere import simulate_on_cluster as where
@@ -238,16 +242,14 @@ def _trace(benchmark: Benchmark, seed: int, private: Path) -> Path:
 
     Where it cannot be cached, it is made in the folder of this evaluation.
     """
-    name = benchmark.trace_name(seed)
-    if seed in benchmark.seeds:
-        if is_sealed(cached := CACHE / "traces" / name):
-            return cached
-        from openglia.problems.routing.benchmark.workload import trace_file
-
-        with sparing(CACHE / "traces"):
-            return trace_file(benchmark, seed, CACHE / "traces")
+    kept = seed in benchmark.seeds
+    if kept and is_sealed(cached := CACHE / "traces" / benchmark.trace_name(seed)):
+        return cached
     from openglia.problems.routing.benchmark.workload import trace_file
 
+    if kept:
+        with sparing(CACHE / "traces"):
+            return trace_file(benchmark, seed, CACHE / "traces")
     return trace_file(benchmark, seed, private)
 
 
@@ -262,14 +264,10 @@ def _prepare_figures(work: Simulations) -> None:
 
 
 def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
-    from openglia.problems.routing.evaluation.requests import (
-        InvalidResultError,
-        Requests,
-        read_seed,
-    )
+    from openglia.problems.routing.evaluation.requests import InvalidResultError, read_seed
     from openglia.problems.routing.evaluation.statistics import summarise
 
-    requests: list[Requests] = []
+    requests = []
     summaries: list[Summary] = []
     for seed, trace in work.traces.items():
         folder = work.folder / f"seed_{seed}"
@@ -288,7 +286,7 @@ def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
     return _ended(
         head,
         begun,
-        statistics=summarise(requests),
+        statistics=summarise(requests, work.benchmark.metrics, work.benchmark.slo),
         execution_times=" and ".join(sorted(times)),
         kv_use_mean=sum(kv_use) / len(kv_use) if len(kv_use) == len(summaries) else None,
         router_ms_mean=1000 * seconds / calls if calls else None,

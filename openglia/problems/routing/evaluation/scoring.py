@@ -1,4 +1,4 @@
-"""Scoring a scheduler: measured, and set in relation to LLQ."""
+"""Scoring a scheduler: measured, held to the constraints, and set in relation to LLQ."""
 
 import threading
 import time
@@ -8,7 +8,11 @@ from pathlib import Path
 
 from openglia.errors import OpenGliaError
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.evaluation.baselines import YARDSTICK, ratio_to_yardstick
+from openglia.problems.routing.evaluation.baselines import (
+    YARDSTICK,
+    ratio_to_yardstick,
+    with_constraints,
+)
 from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation, measure
 from openglia.problems.routing.evaluation.simulation import Progress
 from openglia.problems.routing.simulators import Simulator
@@ -24,11 +28,11 @@ def evaluate(
     request_metrics: bool = True,
     jobs: int | None = None,
     progress: Progress | None = None,
-    stop_above: float | None = None,
+    stop_if_worse: float | None = None,
     rules: bool = True,
     cancelled: threading.Event | None = None,
 ) -> Evaluation:
-    """``measure`` with the ratio to LLQ on the same seeds, simulator and execution times."""
+    """``measure``, with what is relative to baselines on the same seeds and simulator."""
     evaluation = measure(
         scheduler,
         benchmark,
@@ -38,15 +42,16 @@ def evaluate(
         request_metrics=request_metrics,
         jobs=jobs,
         progress=progress,
-        stop_above=stop_above,
+        stop_if_worse=stop_if_worse,
         rules=rules,
         cancelled=cancelled,
     )
     if evaluation.statistics is None:
         return evaluation
+    begun = time.monotonic()
+    evaluation = with_constraints(evaluation, benchmark, jobs=jobs)
     if scheduler == f"{BUILTIN}{YARDSTICK}":
         return replace(evaluation, ratio_to_llq=1.0)
-    begun = time.monotonic()
     try:
         ratio = ratio_to_yardstick(evaluation, benchmark, jobs=jobs)
     except OpenGliaError as error:

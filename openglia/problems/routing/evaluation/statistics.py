@@ -1,22 +1,28 @@
 """Figures of an evaluation, from the requests that the simulator wrote down.
 
-A seed is the unit of repetition: the mean response time is the mean of the seeds' means, and its
-interval comes from resampling seeds. Percentiles, TTFT, TPOT, queue time and the restarted share
-are over the requests of all seeds together.
+A seed is the unit of repetition: an objective (``benchmark.objectives``) is a figure of each seed's
+requests, a score the mean over seeds, and its interval comes from resampling seeds. So
+``p99_response_time`` is the mean of the seeds' p99. What else is told, ``p50``, ``p90``, ``p99``,
+TTFT, TPOT, queue time and the restarted share, is over the requests of all seeds together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from openglia.errors import OpenGliaError
 from openglia.measuring.bootstrap import bootstrap_interval
-from openglia.problems.routing.evaluation.requests import Requests
+from openglia.problems.routing.benchmark.definition import DEFAULT, Slo
+from openglia.problems.routing.evaluation.requests import Column, Requests
 
-# What a router must not make worse unnoticed, besides the mean response time.
+Metric = Callable[[Requests, Slo], float | None]
+
+# What a router must not make worse unnoticed.
 HEADLINES = (
+    DEFAULT,
     "p50",
     "p90",
     "p99",
@@ -43,8 +49,8 @@ class Statistics:
     """Times in seconds. A figure that is not defined is None."""
 
     mean_response_time: float
-    interval: tuple[float, float] | None  # 90 %; None for a single seed
-    per_seed: tuple[float, ...]  # mean response time of each seed
+    interval: tuple[float, float] | None  # of the objective, 90 %; None for a single seed
+    per_seed: tuple[float, ...]  # the objective on each seed
     p50: float
     p90: float
     p99: float
@@ -56,28 +62,62 @@ class Statistics:
     # Each of ``HEADLINES`` seed by seed, for comparisons in pairs; not in the JSON line, which
     # agents read after every evaluation.
     by_seed: Mapping[str, tuple[float | None, ...]]
+    # Likewise what the benchmark scores by and constrains.
+    metrics_by_seed: Mapping[str, tuple[float | None, ...]]
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """The mean over seeds of each; None where no seed defines it."""
+        return {name: _mean(values) for name, values in self.metrics_by_seed.items()}
 
     def to_json(self) -> dict[str, Any]:
         """The figures by name; pairs and sequences as lists."""
-        return {
+        figures = {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
-            if key != "by_seed"
+            if key not in ("by_seed", "metrics_by_seed")
         }
+        return figures | self.metrics
 
 
-def summarise(requests: Sequence[Requests]) -> Statistics:
-    """The figures of an evaluation from the requests of each seed, in the order of the seeds."""
-    per_seed = [float(np.mean(seed["request_e2e_time"])) for seed in requests]
-    single = [_figures(seed) | {"makespan": _makespan(seed)} for seed in requests]
+def summarise(
+    requests: Sequence[Requests], metrics: Sequence[str] = (DEFAULT,), slo: Slo | None = None
+) -> Statistics:
+    """The figures of an evaluation from the requests of each seed, in the order of the seeds.
+
+    Args:
+        metrics: names in ``benchmark.objectives``; the first is the objective.
+
+    Raises:
+        OpenGliaError: the objective is not defined for these requests.
+    """
+    measured = {name: tuple(metric(name, seed, slo) for seed in requests) for name in metrics}
+    per_seed = [value for value in measured[metrics[0]] if value is not None]
+    if len(per_seed) < len(requests):
+        raise OpenGliaError(
+            f"the objective {metrics[0]} is not defined on a seed where no request has two output "
+            f"tokens; choose another one"
+        )
+    single = [_figures(seed) | {"makespan": makespan(seed)} for seed in requests]
+    by_seed = {name: tuple(figures[name] for figures in single) for name in HEADLINES[1:]}
+    means = [metric(DEFAULT, seed) or 0.0 for seed in requests]
     together = {name: np.concatenate([np.asarray(s[name]) for s in requests]) for name in _COLUMNS}
     return Statistics(
-        mean_response_time=fmean(per_seed),
+        mean_response_time=fmean(means),
         interval=bootstrap_interval(per_seed),
         per_seed=tuple(per_seed),
-        by_seed={name: tuple(figures[name] for figures in single) for name in HEADLINES},
+        by_seed={DEFAULT: tuple(means), **by_seed},
+        metrics_by_seed=measured,
         **_figures(together),
     )
+
+
+def metric(name: str, requests: Requests, slo: Slo | None = None) -> float | None:
+    """One of ``benchmark.objectives.OBJECTIVES`` for the requests of a seed.
+
+    None: TPOT, where no request has two output tokens.
+    """
+    return _METRICS[name](requests, slo or Slo())
 
 
 def _figures(requests: Requests) -> dict[str, Any]:
@@ -85,9 +125,7 @@ def _figures(requests: Requests) -> dict[str, Any]:
     arrived_at, first_token_at = requests["arrived_at"], requests["first_token_at"]
     p50, p90, p99 = np.quantile(requests["request_e2e_time"], [0.5, 0.9, 0.99])
     ttft = first_token_at - arrived_at
-    outputs = requests["request_num_decode_tokens"]
-    several = outputs > 1
-    tpot = (requests["completed_at"] - first_token_at)[several] / (outputs[several] - 1)
+    tpot = _tpot(requests)[requests["request_num_decode_tokens"] > 1]
     return {
         "p50": float(p50),
         "p90": float(p90),
@@ -100,6 +138,54 @@ def _figures(requests: Requests) -> dict[str, Any]:
     }
 
 
-def _makespan(requests: Requests) -> float:
+def makespan(requests: Requests) -> float:
     """Seconds from the first arrival to the last completion of a seed."""
     return float(np.max(requests["completed_at"]) - np.min(requests["arrived_at"]))
+
+
+def _ttft(requests: Requests) -> Column:
+    return requests["first_token_at"] - requests["arrived_at"]
+
+
+def _tpot(requests: Requests) -> Column:
+    """Seconds per output token after the first; 0 where there is none."""
+    after = requests["completed_at"] - requests["first_token_at"]
+    tpot: Column = after / np.maximum(requests["request_num_decode_tokens"] - 1, 1)
+    return tpot
+
+
+def _mean_tpot(requests: Requests, _: Slo) -> float | None:
+    several = requests["request_num_decode_tokens"] > 1
+    return float(_tpot(requests)[several].mean()) if several.any() else None
+
+
+def _served_well(requests: Requests, slo: Slo) -> Column:
+    """Which requests keep the SLO; one output token has no TPOT to be too long."""
+    ttft, tpot = (np.inf if bound is None else bound for bound in (slo.ttft, slo.tpot))
+    return (_ttft(requests) <= ttft) & (_tpot(requests) <= tpot)
+
+
+def _quantile(times: Callable[[Requests], Column], share: float) -> Metric:
+    return lambda requests, _: float(np.quantile(times(requests), share))
+
+
+def _response(requests: Requests) -> Column:
+    return requests["request_e2e_time"]
+
+
+_METRICS: Mapping[str, Metric] = {
+    DEFAULT: lambda requests, _: float(np.mean(_response(requests))),
+    "mean_ttft": lambda requests, _: float(np.mean(_ttft(requests))),
+    **{f"p{n}_response_time": _quantile(_response, n / 100) for n in (50, 90, 99)},
+    **{f"p{n}_ttft": _quantile(_ttft, n / 100) for n in (50, 90, 99)},
+    "mean_tpot": _mean_tpot,
+    "goodput": lambda requests, slo: float(
+        np.count_nonzero(_served_well(requests, slo)) / makespan(requests)
+    ),
+    "slo_attainment": lambda requests, slo: float(np.mean(_served_well(requests, slo))),
+}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -1,12 +1,17 @@
 """Evaluations as text for people, from their machine-readable form. Standard library only."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openglia.problems.routing.seeds import format_seeds
 
+if TYPE_CHECKING:  # a dataclass: an agent's command starts without what it loads
+    from openglia.presenting.objective import Objective
 
-def evaluation_table(result: Mapping[str, Any]) -> str:
+_MEAN = "mean_response_time"
+
+
+def evaluation_table(result: Mapping[str, Any], objective: "Objective") -> str:
     """A short table of one evaluation, or why there is no score."""
     where = f"{result['benchmark']}, {result['simulator']} simulator, " + (
         f"seeds {format_seeds(result['seeds'])}" + ("" if result.get("full") else " (partial)")
@@ -14,8 +19,10 @@ def evaluation_table(result: Mapping[str, Any]) -> str:
     if result["status"] != "ok":
         return _failure(result, where)
     rows = [
-        ("mean response time", _seconds(result["mean_response_time"]) + _interval(result)),
+        (objective.words, objective.shown(result[objective.name]) + _interval(result, objective)),
         ("ratio to LLQ", _ratio(result)),
+        *(("constraint", str(held["words"])) for held in result.get("constraints", ())),
+        *([("mean response time", _seconds(result[_MEAN]))] if objective.name != _MEAN else []),
         ("p50, p90, p99", ", ".join(_seconds(result[key]) for key in ("p50", "p90", "p99"))),
         ("TTFT mean, p99", f"{_seconds(result['ttft_mean'])}, {_seconds(result['ttft_p99'])}"),
         ("TPOT mean", _milliseconds(result["tpot_mean"], 1000)),
@@ -31,28 +38,44 @@ def evaluation_table(result: Mapping[str, Any]) -> str:
     return "\n".join([where, *(f"  {name:<{width}}  {text}" for name, text in rows)])
 
 
-def comparison_table(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+def comparison_table(rows: Sequence[Mapping[str, Any]], objective: "Objective") -> list[list[str]]:
     """Cells, header first, for evaluations side by side; each row has a ``name``."""
-    header = ["router", "mean (s)", "90 % interval", "to LLQ", "p99 (s)", "TTFT (s)", "restarted"]
+    others = {"mean (s)": _MEAN, "p99 (s)": "p99", "TTFT (s)": "ttft_mean"}
+    first = objective.titled
+    if objective.name == _MEAN:
+        first = "mean (s)"
+        del others[first]
+    held = any("constraints" in row for row in rows)
+    header = ["router", first, "90 % interval", "to LLQ", *others, "restarted"]
+    header += ["constraints"] if held else []
     cells = [header]
     for row in rows:
         if row["status"] != "ok":
-            cells.append([row["name"], "failed", row["reason"], "", "", "", ""])
+            cells.append([row["name"], "failed", row["reason"], *[""] * (len(header) - 3)])
             continue
         low_high = row["interval"]
         ratio = row["ratio_to_llq"]
         cells.append(
             [
                 row["name"],
-                f"{row['mean_response_time']:.2f}",
-                "" if low_high is None else f"{low_high[0]:.2f} to {low_high[1]:.2f}",
+                objective.figure(row[objective.name]),
+                "" if low_high is None else " to ".join(map(objective.figure, low_high)),
                 "" if ratio is None else f"{ratio:.3f}",
-                f"{row['p99']:.1f}",
-                f"{row['ttft_mean']:.2f}",
+                *(f"{row[key]:.{1 if key == 'p99' else 2}f}" for key in others.values()),
                 f"{100 * row['restarted_share']:.1f} %",
+                *([kept_or_broken(row)] if held else []),
             ]
         )
     return cells
+
+
+def kept_or_broken(row: Mapping[str, Any]) -> str:
+    """A word on all constraints of an evaluation, and by how much it breaks them."""
+    shares = [held["violation"] for held in row.get("constraints", ())]
+    broken = [share for share in shares if share]
+    if broken:
+        return "broken by " + " and ".join(f"{100 * share:.1f} %" for share in broken)
+    return "not known" if None in shares else "kept"
 
 
 def _failure(result: Mapping[str, Any], where: str) -> str:
@@ -66,11 +89,11 @@ def _failure(result: Mapping[str, Any], where: str) -> str:
     return "\n".join(lines)
 
 
-def _interval(result: Mapping[str, Any]) -> str:
+def _interval(result: Mapping[str, Any], objective: "Objective") -> str:
     if result["interval"] is None:
         return ""
-    low, high = result["interval"]
-    return f"  (90 % interval {low:.2f} to {high:.2f})"
+    low, high = map(objective.figure, result["interval"])
+    return f"  (90 % interval {low} to {high})"
 
 
 def _ratio(result: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,23 @@ from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.presenting import units
 from openglia.presenting.drawing import Absent, Plot
-from openglia.presenting.objective import Objective
 from openglia.presenting.presentation import Figure, Group, Presentation, RunData
 from openglia.presenting.score import Case, Line
 from openglia.presenting.tolerant import at, interval, items, mapping, number, text
-from openglia.problems.routing.benchmark.definition import BEYOND_VIDUR
-from openglia.problems.routing.evaluation.tables import comparison_table
+from openglia.problems.routing.benchmark.definition import BEYOND_VIDUR, DEFAULT
+from openglia.problems.routing.benchmark.objectives import OBJECTIVES
+from openglia.problems.routing.evaluation.tables import comparison_table, kept_or_broken
 from openglia.problems.routing.presentation.keys import KEYS
 from openglia.problems.routing.scored_on import argument
 from openglia.problems.routing.seeds import format_seeds
+
+# The objectives that are among the figures too, over the requests of all seeds, by their names.
+_ALSO = {
+    **{f"p{n}_response_time": f"p{n}" for n in (50, 90, 99)},
+    "mean_ttft": "ttft_mean",
+    "p99_ttft": "ttft_p99",
+    "mean_tpot": "tpot_mean",
+}
 
 
 def _seconds(value: float) -> str:
@@ -29,12 +38,10 @@ def _percent(value: float) -> str:
 
 
 class RoutingPresentation(Presentation):
-    """See ``openglia.presenting.presentation``."""
+    """See ``openglia.presenting.presentation``; of a benchmark's objective and constraints."""
 
     title = "Router"
     case = "seed"
-    objective = Objective("mean_response_time", "mean response time", "s")
-    keys = KEYS
     yardstick = "llq"
     yardstick_label = "LLQ"
     labels: Mapping[str, str] = {
@@ -44,9 +51,8 @@ class RoutingPresentation(Presentation):
     }
     final_name = "final_scheduler.py"
     start = paths.STUB
-    columns = (
-        ("Mean (s)", lambda e: units.figure(number(e, "mean_response_time"))),
-        ("90 % interval (s)", lambda e: units.span(interval(e, "interval"))),
+    _columns = (
+        ("Mean (s)", lambda e: units.figure(number(e, DEFAULT))),
         ("p50 (s)", lambda e: units.figure(number(e, "p50"))),
         ("p90 (s)", lambda e: units.figure(number(e, "p90"))),
         ("p99 (s)", lambda e: units.figure(number(e, "p99"))),
@@ -59,12 +65,15 @@ class RoutingPresentation(Presentation):
     )
     legend = (
         "Simulated time; intervals are bootstrapped over seeds. p50, p90, p99: percentiles of the "
-        "response time. TTFT: time to first token. TPOT: time per output token. Held: time from "
+        "response time, over the requests of all seeds together, as are the columns after them; an "
+        "objective and a constrained figure is the mean over seeds of each seed's own. "
+        "TTFT: time to first token. TPOT: time per output token. Held: time from "
         "arrival until the router placed the request. Restarted: requests evicted from the KV "
         "cache at least once. KV use: blocks in use, mean over time and replicas."
     )
     # The time in the global queue is not among them: it is a part of the TTFT, and LLQ's is zero.
-    figures = (
+    _figures = (
+        Figure(DEFAULT, "mean response time", _seconds),
         Figure("p50", "p50", _seconds),
         Figure("p90", "p90", _seconds),
         Figure("p99", "p99", _seconds),
@@ -75,13 +84,33 @@ class RoutingPresentation(Presentation):
         Figure("makespan", "makespan", _seconds),
     )
 
+    def __init__(self, objective: str = DEFAULT, *, constrained: bool = False) -> None:
+        """Args:
+        objective: a name in ``benchmark.objectives``.
+        constrained: whether the benchmark has constraints.
+        """
+        self.objective = OBJECTIVES[objective]
+        self.keys = replace(KEYS, value=objective)
+        same = _ALSO.get(objective, objective)
+        self.figures = [figure for figure in self._figures if figure.name != same]
+        mean, *others = self._columns
+        unit = f" ({self.objective.unit})" if self.objective.unit else ""
+        of_objective = ("90 % interval" + unit, lambda e: units.span(interval(e, "interval")))
+        first = [mean, of_objective]
+        if objective != DEFAULT:
+            title = f"{units.first_upper(self.objective.words)}{unit}"
+            first = [(title, lambda e: units.figure(number(e, objective))), of_objective, mean]
+        held = [("Constraints", lambda e: kept_or_broken(mapping(e)))] if constrained else []
+        self.columns = (*first, *held, *others)
+
     def spelled(self, cases: Sequence[Case]) -> str:
         """Ranges of seeds: 0-9."""
         return format_seeds([int(seed) for seed in cases])
 
     def table(self, lines: Group) -> list[list[str]]:
         """With p99, TTFT and restarts."""
-        return comparison_table([{"name": name, **line} for name, line in lines.items()])
+        rows = [{"name": name, **line} for name, line in lines.items()]
+        return comparison_table(rows, self.objective)
 
     def aside(self, line: Line) -> str:
         """The restarted share."""
@@ -114,9 +143,9 @@ class RoutingPresentation(Presentation):
             origin += f", from the file `{benchmark['file']}`"
         return (
             f"Benchmark `{benchmark['name']}` ({origin}), {results['simulator']} "
-            f"simulator, execution times `{results.get('execution_times')}`. Mean response time "
-            f"over seeds with its 90 % bootstrap interval; `to LLQ` is the ratio to LLQ on the "
-            f"same seeds."
+            f"simulator, execution times `{results.get('execution_times')}`. "
+            f"{units.first_upper(self.objective.words)} over seeds with its 90 % bootstrap "
+            f"interval; `to LLQ` is the ratio to LLQ on the same seeds."
         )
 
     def confirmed(self, results: Any) -> tuple[str, str]:
@@ -183,6 +212,16 @@ def _agreement(agreement: Any) -> str:
     return (
         f"on seeds {seeds} Vidur gives {means['vidur']:.2f} s and the embedded simulator "
         f"{means['embedded']:.2f} s, with other execution times"
+    )
+
+
+def presented(results: Any) -> RoutingPresentation:
+    """From a run's results; what is missing in them takes a default."""
+    known = at(results, "benchmark", "definition")
+    objective = text(known, "objective")
+    return RoutingPresentation(
+        objective if objective in OBJECTIVES else DEFAULT,
+        constrained=bool(items(known, "constraints")),
     )
 
 

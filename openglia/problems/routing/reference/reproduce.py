@@ -119,10 +119,9 @@ def _row(reference: Reference, benchmark: Benchmark, simulator: Simulator) -> Ro
         )
     statistics = evaluation.statistics
     assert statistics is not None
-    by_seed = {"mean_response_time": statistics.per_seed, **statistics.by_seed}
     return {
         **evaluation.to_json(),
-        "by_seed": {name: list(values) for name, values in by_seed.items()},
+        "by_seed": {name: list(values) for name, values in statistics.by_seed.items()},
     }
 
 
