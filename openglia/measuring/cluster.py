@@ -111,21 +111,21 @@ class Cluster:
         return Started(self._client, submitted, cancelled)
 
     def _submit(self, key: str, task: Task) -> "Future":
-        shipped = [self._shipped(path) for path in task.files.values()]
+        shipped = [self._shipped(name, file) for name, file in task.files.items()]
         digests = dict(zip(task.files, (digest for digest, _ in shipped), strict=True))
         # Packed, so that the scheduler need not load what only the workers do.
         packed = pickle.dumps((task.function, task.told, digests, self._required))
         contents = [future for _, future in shipped]
         return self._client.submit(tasks.perform, packed, *contents, key=key)
 
-    def _shipped(self, path: Path) -> "tuple[str, Future]":
+    def _shipped(self, name: str, file: Path | bytes) -> "tuple[str, Future]":
         """A file's hash, and the task whose result is its content."""
-        if path.stat().st_size > tasks.LARGEST:
+        data = file if isinstance(file, bytes) else file.read_bytes()
+        if len(data) > tasks.LARGEST:
             raise OpenGliaError(
-                f"{path} has more than {tasks.LARGEST >> 20} MB, which is not sent to a cluster; "
+                f"{name} has more than {tasks.LARGEST >> 20} MB, which is not sent to a cluster; "
                 f"leave out --cluster"
             )
-        data = path.read_bytes()
         digest = sha256(data)
         with self._lock:
             if digest not in self._files:

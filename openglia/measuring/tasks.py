@@ -49,7 +49,8 @@ class Task:
 
     function: str  # "module:function" of a ``Measure``
     told: Any  # its first argument, small
-    files: Mapping[str, Path]  # by their names in the task's folder; sent with their hashes
+    # By their names in the task's folder, or their contents; sent with their hashes.
+    files: Mapping[str, Path | bytes]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from openglia import interrupts
+from openglia import interrupts, paths
 from openglia.discovery.experiment import Limits
 from openglia.discovery.models import Choice
 from openglia.errors import OpenGliaError, UsageError
@@ -23,6 +23,7 @@ from openglia.measuring.processes import CancelledError
 from openglia.measuring.tasks import Required, difference
 from openglia.paths import ROOT
 from openglia.problems.problem import Look
+from openglia.problems.registry import opened
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.evaluation import elsewhere
 from openglia.problems.routing.evaluation.measuring import measure
@@ -246,6 +247,34 @@ def test_a_run_discovers_on_the_cluster_and_verifies_here(
     known = {"wall_seconds", "router_ms_mean"}
     assert alone == {**kept.result, **{name: alone[name] for name in known}}
     assert options.problem.simulator.cluster is None  # this one verifies
+
+
+def test_a_folder_is_sent_with_its_evaluator(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    place = tmp_path / "my-problem"
+    (place / "data").mkdir(parents=True)
+    (place / "data" / "numbers.txt").write_text("1 2 4")
+    (place / "evaluator.py").write_text(
+        "from pathlib import Path\n"
+        "def evaluate(program_path, split):\n"
+        "    names = {}\n"
+        "    exec(open(program_path).read(), names)\n"
+        "    words = Path(__file__).with_name('data').joinpath('numbers.txt').read_text().split()\n"
+        "    return {'combined_score': names['total'](map(int, words)), 'split': split}\n"
+    )
+    (place / "initial_program.py").write_text("def total(numbers):\n    return sum(numbers) / 3\n")
+    (place / "openglia.yaml").write_text("repeats: 3\nsplits: {evaluation: seen, held_out: new}\n")
+    here = opened(str(place), None, "auto")
+    there = here.on(cluster)
+    done = []
+    line = there.measure(there.start, there.everything, progress=lambda *two: done.append(two))
+    assert line == here.measure(here.start, here.everything)
+    assert (line["by_case"], line["metrics"]["split"]) == ([7 / 3] * 3, "seen")
+    assert done == [(1, 3), (2, 3), (3, 3)]
+    killing = tmp_path / "killing.py"
+    killing.write_text("import os\nos.kill(os.getpid(), 9)\n")
+    failed = there.measure(killing, Look((0,)))
+    assert failed == here.measure(killing, Look((0,))) and failed["rule"] == "crash"
 
 
 def test_other_problems_are_refused(cluster):

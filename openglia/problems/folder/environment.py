@@ -6,9 +6,9 @@ import venv
 from pathlib import Path
 
 from openglia import paths
-from openglia.bootstrap import install_into
+from openglia.bootstrap import install_into, waiting_lock
 from openglia.errors import OpenGliaError
-from openglia.files import exclusive_lock, sha256
+from openglia.files import sha256
 from openglia.problems.folder.source import Source
 
 
@@ -24,8 +24,7 @@ def interpreter(source: Source) -> Path:
     key = sha256(wanted.read_bytes() + sys.version.encode())[:12]
     folder = paths.CACHE / "environments" / key
     python, whole = folder / "bin" / "python", folder / "whole"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive_lock(folder.parent / f"{key}.lock", "another run installs the same packages"):
+    with waiting_lock(folder.parent / f"{key}.lock", "another run installs the same packages"):
         if not whole.exists():
             shutil.rmtree(folder, ignore_errors=True)
             _install(folder, wanted)

@@ -2,12 +2,14 @@
 
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from copy import copy
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openglia import paths
 from openglia.errors import OpenGliaError
@@ -25,6 +27,9 @@ from openglia.problems.problem import Check, Look, Problem, Progress, source_of
 from openglia.problems.space import OfflineTask
 from openglia.sandbox.layout import Workplace
 
+if TYPE_CHECKING:
+    from openglia.measuring.cluster import Cluster
+
 PLACE = Path("environment/candidate")  # of the working file, below the experiment's folder
 SCORE = ".venv/bin/python -m openglia score"
 
@@ -34,6 +39,8 @@ class Folder(Problem):
 
     kind = "folder"
     baselines: tuple[str, ...]
+    _cluster: "Cluster | None" = None
+    _packed = b""  # the folder, for the cluster
 
     def __init__(self, source: Source, given: Path) -> None:
         settings = source.settings
@@ -142,22 +149,16 @@ class Folder(Problem):
         if wrong := marks.changed_outside(initial, source.decode(errors="replace")):
             return self.failed("rules", wrong, look, source)
         quick = look.asked.get("quick") is True
-        found: list[Measured] = []
-        for done, case in enumerate(look.cases, start=1):
-            measured = call(
-                self.source,
-                candidate,
-                python=self._python,
-                function="evaluate_stage1" if quick else "evaluate",
-                split=self._split(int(case)),
-                cancelled=cancelled,
-            )
-            if measured.value is None:
-                line = self.failed(measured.rule, measured.reason, look, source)
-                return {**line, "detail": measured.detail, "metrics": dict(measured.metrics)}
-            found.append(measured)
-            if progress is not None:
-                progress(done, len(look.cases))
+        by_number: dict[int, Measured] = {}
+        with closing(self._calls(Path(candidate), look, quick, cancelled)) as calls:
+            for number, measured in calls:
+                if measured.value is None:
+                    line = self.failed(measured.rule, measured.reason, look, source)
+                    return {**line, "detail": measured.detail, "metrics": dict(measured.metrics)}
+                by_number[number] = measured
+                if progress is not None:
+                    progress(len(by_number), len(look.cases))
+        found = [by_number[number] for number in range(len(look.cases))]
         values = [measured.value for measured in found if measured.value is not None]
         by_case = [value for measured in found for value in measured.by_case]
         warnings = list(dict.fromkeys(m.warning for m in found if m.warning))
@@ -236,6 +237,47 @@ class Folder(Problem):
         words = "equals" if whole else "NO LONGER EQUALS"
         evidence = f"the copy that scores {words} the folder of hash {self.hash}"
         return [Check("problem folder", "passed" if whole else "failed", evidence)]
+
+    def on(self, cluster: "Cluster") -> Problem:
+        """Repeat by repeat; the folder as a whole is sent."""
+        from openglia.problems.folder import elsewhere  # late: few need it
+
+        there = copy(self)
+        there._cluster, there.room = cluster, cluster.room
+        there._packed = elsewhere.packed(self.source)
+        return there
+
+    def _calls(
+        self, candidate: Path, look: Look, quick: bool, cancelled: threading.Event | None
+    ) -> Generator[tuple[int, Measured]]:
+        """What the evaluator says of each case, by its place among them."""
+        function = "evaluate_stage1" if quick else "evaluate"
+        splits = [self._split(int(case)) for case in look.cases]
+        if self._cluster is not None:
+            from openglia.problems.folder import elsewhere  # late: few need it
+
+            yield from elsewhere.calls(
+                self._cluster,
+                self.source,
+                self._packed,
+                candidate,
+                function=function,
+                splits=splits,
+                cancelled=cancelled,
+            )
+            return
+        for number, split in enumerate(splits):
+            yield (
+                number,
+                call(
+                    self.source,
+                    candidate,
+                    python=self._python,
+                    function=function,
+                    split=split,
+                    cancelled=cancelled,
+                ),
+            )
 
     @cached_property
     def _python(self) -> Path:
