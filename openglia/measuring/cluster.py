@@ -13,7 +13,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -49,7 +49,7 @@ class Cluster:
         """
         self._client = _client(address)
         self.address = address
-        self._required: list[Required] = []
+        self._required: dict[tuple[str, Any], Required] = {}
         self._files: OrderedDict[str, Future] = OrderedDict()  # by their hash
         self._lock = threading.Lock()
 
@@ -72,8 +72,9 @@ class Cluster:
 
     def wait(self) -> None:
         """Until there is a worker."""
-        # A task, and not a look now and then: a cluster may grow when there is work.
-        self._client.submit(bytes, pure=False).result()
+        with _understood():
+            # A task, and not a look now and then: a cluster may grow when there is work.
+            self._client.submit(bytes, pure=False).result()
 
     def require(self, function: str, *arguments: Any) -> None:
         """See to it that something is on the workers as it is here, also on those to come.
@@ -85,7 +86,8 @@ class Cluster:
             OpenGliaError: on one of them it is not.
         """
         here = tasks.facts(function, arguments)
-        found = self._client.run(tasks.facts, function, arguments, on_error="return")
+        with _understood():
+            found = self._client.run(tasks.facts, function, arguments, on_error="return")
         for address, facts in found.items():
             wrong = (
                 f"it cannot say what it has ({type(facts).__name__}: {facts})"
@@ -94,7 +96,8 @@ class Cluster:
             )
             if wrong:
                 raise OpenGliaError(f"{tasks.refusal(wrong)} (worker {address})")
-        self._required.append(Required(function=function, arguments=arguments, facts=here))
+        required = Required(function=function, arguments=arguments, facts=here)
+        self._required[function, arguments] = required
 
     def started(self, work: Sequence[Task], cancelled: threading.Event | None = None) -> "Started":
         """Hand tasks to the cluster.
@@ -114,7 +117,8 @@ class Cluster:
         shipped = [self._shipped(name, file) for name, file in task.files.items()]
         digests = dict(zip(task.files, (digest for digest, _ in shipped), strict=True))
         # Packed, so that the scheduler need not load what only the workers do.
-        packed = pickle.dumps((task.function, task.told, digests, self._required))
+        required = tuple(self._required.values())
+        packed = pickle.dumps((task.function, task.told, digests, required))
         contents = [future for _, future in shipped]
         return self._client.submit(tasks.perform, packed, *contents, key=key)
 
@@ -175,10 +179,8 @@ class Started:
         for _ in self._work:
             future = self._next()
             task, _ = self._work[future.key]
-            try:
+            with _understood():
                 answer: Answer = future.result()
-            except Exception as error:
-                raise _trouble(error) from None
             if answer.trouble is not None:
                 raise OpenGliaError(answer.trouble)
             yield task, answer
@@ -230,6 +232,15 @@ def _client(address: str) -> "Client":
             f"no Dask scheduler answers at {address} within {_ANSWER_SECONDS:g} s; see that one "
             f"runs there (.venv/bin/dask scheduler) and that this machine can reach it"
         ) from error
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Around what the cluster does: whatever Dask raises becomes a line."""
+    try:
+        yield
+    except Exception as error:
+        raise _trouble(error) from error
 
 
 def _trouble(error: Exception) -> OpenGliaError:

@@ -293,9 +293,16 @@ def test_workers_that_would_measure_otherwise_are_refused(cluster, benchmark, mo
 
 def test_a_worker_that_comes_later_refuses_itself(cluster, there, benchmark, monkeypatch):
     wrong = Required(function="openglia.measuring.tasks:machine", facts={"openglia": "other"})
-    monkeypatch.setattr(cluster, "_required", [wrong])
+    monkeypatch.setattr(cluster, "_required", {("x", ()): wrong})
     with pytest.raises(OpenGliaError, match=r"its openglia is .* and here it is other"):
         measure("builtin:llq", benchmark, seeds=(0,), simulator=there)
+
+
+def test_a_case_that_kills_workers_is_given_up_in_a_line():
+    from distributed import KilledWorker
+
+    said = clusters._trouble(KilledWorker("openglia-1", None, 3))
+    assert "several workers of the cluster died" in str(said)
 
 
 def test_a_fence_here_is_wanted_there():

@@ -127,7 +127,7 @@ def overhead(machines: Machines, benchmark, count: int) -> None:
         wall, busy = used(machines, many)
         with machines.cluster.started([task]) as started:
             ((_, answer),) = started.answers()
-        spec = len(pickle.dumps((told, machines.cluster._required)))
+        spec = len(pickle.dumps((told, tuple(machines.cluster._required.values()))))
         spec += len(tasks.packed(ROUTER.read_bytes()))
         trace = len(tasks.packed(files["trace.csv"].read_bytes()))
     cost = [(b - i * wall / rests) / count for b, i in zip(busy, idle, strict=True)]
