@@ -8,7 +8,7 @@ baselines come last. What the time does not suffice for is left out, and that is
 import threading
 import time
 from collections.abc import Sequence
-from itertools import batched
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 
@@ -17,15 +17,16 @@ from openglia.measuring.pairs import compare
 from openglia.measuring.processes import CancelledError
 from openglia.presenting.objective import Objective
 from openglia.presenting.presentation import Presentation
-from openglia.presenting.score import Line
+from openglia.presenting.score import Case, Line
 from openglia.presenting.tolerant import number
 from openglia.problems.problem import Look, Problem, Say
 from openglia.runs.cache import MARK
 from openglia.runs.results import Results
 from openglia.runs.transferred import Setting, Transfer
 
-SHARE = 1 / 3  # of the time spent on measuring before
-ROUND = 5  # cases
+SHARE = 1 / 3  # of the time that went into measuring before: baselines, evaluations, verification
+ROUNDS = (2, 5)  # cases after the first rounds: few, so that every setting gets its turn
+ROUND = 5  # cases of each that follows
 RESERVE = 1.5  # of an estimate: a setting may be slower than those measured so far
 HOLDS = 0.8  # of the gain at home
 
@@ -94,9 +95,11 @@ def measure(
     names = ", ".join(other.name for other in others)
     say(f"transfer: the final, the yardstick and the baselines on {names}")
     try:
-        for number in range(max((-(-s.held_out // ROUND) for _, s in found), default=0)):
+        most = max((setting.held_out for _, setting in found), default=0)
+        steps = [] if allowed is None else [*ROUNDS, *range(ROUNDS[-1] + ROUND, most, ROUND)]
+        for start, end in pairwise((0, *steps, max(most, *steps, 1))):
             for other, setting in found:
-                _round(other, setting, final, number, clock)
+                _round(other, setting, final, other.held_out_cases[start:end], clock)
         for other, setting in found:
             _baselines(other, setting, clock)
     except _OutOfTimeError:
@@ -115,12 +118,13 @@ def measure(
     return transfer
 
 
-def _round(problem: Problem, setting: Setting, final: Path, number: int, clock: _Clock) -> None:
-    """Final and yardstick on the next few cases."""
-    rounds = list(batched(problem.held_out_cases, ROUND))
-    if number >= len(rounds) or setting.reason is not None:
+def _round(
+    problem: Problem, setting: Setting, final: Path, cases: tuple[Case, ...], clock: _Clock
+) -> None:
+    """Final and yardstick on a few more cases."""
+    if not cases or setting.reason is not None:
         return
-    look, yardstick = Look(rounds[number]), problem.presentation.yardstick
+    look, yardstick = Look(cases), problem.presentation.yardstick
     clock.require(2 * len(look.cases))
     try:
         lines = {
@@ -204,13 +208,14 @@ def of_run(
     final, checked = results.final, results.verification
     if not others or final is None or checked is None:
         return None
-    spent = results.timings.get("baselines", 0.0)
+    verified = results.timings.get("verification", 0.0)
+    spent = results.timings.get("baselines", 0.0) + verified
     spent += sum(_seconds(line) for line in lines if MARK not in line)
     found = measure(
         others,
         folder / problem.presentation.final_name,
         say,
-        allowed=SHARE * min(spent, results.elapsed_seconds),
+        allowed=SHARE * min(spent, results.elapsed_seconds + verified),  # side by side it is less
         guess=_seconds(final.evaluation) / max(len(problem.cases), 1),
     )
     judge(found, checked.ratio_held_out, problem.presentation)

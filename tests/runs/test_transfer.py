@@ -73,9 +73,10 @@ def test_every_setting_is_measured_case_by_case(tmp_path):
 @pytest.mark.parametrize(
     ("allowed", "cases", "baselines"),
     [
-        (14.0, [0, 0], 0),  # ten cases of a second each, and a reserve
-        (16.0, [5, 0], 0),
-        (25.0, [5, 5], 0),
+        (5.0, [0, 0], 0),  # two cases of a second each, twice, and a reserve
+        (6.0, [2, 0], 0),
+        (16.0, [2, 2], 0),
+        (23.0, [5, 5], 0),
         (26.0, [7, 5], 0),
         (1e3, [7, 7], len(Toy.baselines)),
     ],
