@@ -227,8 +227,7 @@ def _overlaid(axes: "Axes", runs: Sequence[Run], narrow: bool) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4 if narrow else 6, integer=True))
     axes.grid(visible=False, axis="x")
     axes.set_xlabel("evaluation number")
-    unit = f" ({objective.unit})" if objective.unit else ""
-    axes.set_ylabel(f"{objective.words}{unit}")
+    axes.set_ylabel(objective.titled)
 
 
 def _leader(runs: Sequence[Run]) -> Run:

@@ -122,8 +122,7 @@ def plot(run: Run) -> Plot | Absent | None:
             axes.plot([a for a, _ in pairs], [h for _, h in pairs], "o", color=colour)
         legend(figure, handles, words, columns=4)
         axes.set_xlabel("evaluations of the context")
-        unit = f" ({run.objective.unit})" if run.objective.unit else ""
-        axes.set_ylabel(f"{run.objective.words}{unit}")
+        axes.set_ylabel(run.objective.titled)
 
     ends = {context: steps[-1][1] for context, steps in best.items() if steps}
     return Plot(

@@ -86,10 +86,9 @@ def contestants(run: Run) -> Plot | Absent:
             range(len(rows)), [run.label(contestant) for contestant, _ in reversed(rows)]
         )
         axes.set_ylim(-0.6, len(rows) - 0.4)
-        if axes.get_xlim()[0] > 0:
-            axes.set_xlim(left=0)
+        axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel(_axis(run))
+        axes.set_xlabel(run.objective.titled)
 
     height = 1.3 + 0.42 * len(rows)
     return Plot(
@@ -138,30 +137,33 @@ def progress(run: Run) -> Plot | Absent:
         ink, muted, blue = COLOURS["ink"], COLOURS["muted"], COLOURS["final"]
         handles, words = [], []
 
-        def mark(xs: Sequence[float], ys: Sequence[float], text: str, **style: Any) -> None:
-            if xs:
-                handles.append(axes.plot(xs, ys, linestyle="none", **style)[0])
+        def mark(
+            points: Sequence[tuple[int, float]], text: str, marker: str, colour: str, **style: Any
+        ) -> None:
+            if shown := [(x, y) for x, y in points if y <= top]:
+                xs, ys = zip(*shown, strict=True)
+                handles.extend(axes.plot(xs, ys, marker, color=colour, markersize=size, **style))
                 words.append(text)
 
         if best:
-            xs = [position for position, _ in best]
-            ys = [mean for _, mean in best]
+            xs, ys = zip(*best, strict=True)
             handles += axes.step([*xs, last], [*ys, ys[-1]], where="post", color=blue, zorder=3)
             words.append("best so far")
             bounds = {entry.number: entry.score.interval for entry, _ in full}
             for x, y in best:
                 if (pair := bounds[x]) is not None and y <= top:
                     axes.plot([x, x], pair, color=blue, linewidth=1.2, zorder=3)
-        low = [(entry.number, mean) for entry, mean in full if mean <= top]
-        mark([x for x, _ in low], [y for _, y in low], "full evaluation", marker="o", color=blue,
-             markersize=size, alpha=0.75)  # fmt: skip
-        low = [(entry.number, mean) for entry, mean in part if mean <= top]
-        mark([x for x, _ in low], [y for _, y in low], "narrowed evaluation", marker="o",
-             color=muted, markerfacecolor=COLOURS["paper"], markersize=size)  # fmt: skip
+        kept, broken = (
+            [(entry.number, mean) for entry, mean in full if bool(entry.score.broken) == breaks]
+            for breaks in (False, True)
+        )
+        narrowed, paper = [(entry.number, mean) for entry, mean in part], COLOURS["paper"]
+        mark(kept, "full evaluation", "o", blue, alpha=0.75)
+        mark(broken, "full, breaks a constraint", "s", blue, markerfacecolor=paper)
+        mark(narrowed, "narrowed evaluation", "o", muted, markerfacecolor=paper)
         bottom, edge = (low_end + share * (top - low_end) for share in (0.02, 0.985))
-        mark(above, [edge] * len(above), "above the scale", marker="^", color=muted,
-             markersize=size)  # fmt: skip
-        mark(failed, [bottom] * len(failed), "failed", marker="x", color=ink, markersize=size)
+        mark([(x, edge) for x in above], "above the scale", "^", muted)
+        mark([(x, bottom) for x in failed], "failed", "x", ink)
         for (contestant, mean), dash in zip(
             sorted(lines.items(), key=lambda line: line[1]), DASHES, strict=False
         ):
@@ -176,9 +178,9 @@ def progress(run: Run) -> Plot | Absent:
         _right_labels(axes, run, lines, narrow)
         legend(figure, handles, words, columns=2 if narrow else 5)
         axes.set_xlabel("evaluation number")
-        axes.set_ylabel(_axis(run))
+        axes.set_ylabel(run.objective.titled)
 
-    said = f" The best full evaluation reached {best[-1][1]:.1f} {unit}." if best else ""
+    said = f" The best full evaluation reached {units.measure(best[-1][1], unit)}." if best else ""
     return Plot(
         name,
         title,
@@ -187,7 +189,8 @@ def progress(run: Run) -> Plot | Absent:
         "compared with the lines.",
         f"{len(full)} full, {len(part)} narrowed and {len(failed)} failed evaluations.{said} "
         + "; ".join(
-            f"{run.label(contestant)} {mean:.1f} {unit}" for contestant, mean in lines.items()
+            f"{run.label(contestant)} {units.measure(mean, unit)}"
+            for contestant, mean in lines.items()
         ),
         draw,
         (4.4, 4.0),
@@ -236,7 +239,7 @@ def pairs(run: Run) -> Plot | Absent:
             axes.set_title(f"{words}: final wins {_wins(run, paired)} of {len(paired)}")
             axes.set_xlabel(case)
             if narrow or axes is panels[0]:
-                axes.set_ylabel(_axis(run))
+                axes.set_ylabel(run.objective.titled)
         handles, names = panels[0].get_legend_handles_labels()
         legend(figure, handles, names, columns=2)
 
@@ -276,11 +279,6 @@ def _spoken(
     return f"{run.label(name)}: {', '.join(parts)}"
 
 
-def _axis(run: Run) -> str:
-    unit = f" ({run.objective.unit})" if run.objective.unit else ""
-    return f"{run.objective.words}{unit}"
-
-
 def _right_labels(axes: "Axes", run: Run, lines: Mapping[str, float], narrow: bool) -> None:
     """Name the horizontal lines at the right edge, pushed apart where they would overlap."""
     unit = run.objective.unit
@@ -290,7 +288,9 @@ def _right_labels(axes: "Axes", run: Run, lines: Mapping[str, float], narrow: bo
     for contestant, mean in sorted(lines.items(), key=lambda line: line[1]):
         placed = max(mean, placed + gap)
         axes.annotate(
-            run.label(contestant) if narrow else f"{run.label(contestant)} {mean:.1f} {unit}",
+            run.label(contestant)
+            if narrow
+            else f"{run.label(contestant)} {units.measure(mean, unit)}",
             (1.01, placed),
             xycoords=("axes fraction", "data"),
             color=colour(run, contestant),

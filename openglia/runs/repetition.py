@@ -59,6 +59,8 @@ def repeat(folder: RunFolder, simulator: str, say: Say) -> int:
     for name in ("gain_evaluation", "gain_held_out", "overfitting", "no_gain"):
         value = getattr(judged, name)
         say(f"{name}: {f'{value:.1%}' if isinstance(value, float) else value}")
+    for line in shown.score((unseen or seen).get("final")).constraints:
+        say(line)
     for line in judgement.lines(judged):
         say(line)
     differing = [

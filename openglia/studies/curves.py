@@ -71,8 +71,7 @@ def curves(
             axes.set_visible(False)
         legend(figure, list(shapes.values()), list(shapes), columns=2 if narrow else 4)
         figure.supxlabel("evaluations", fontsize=10, color=COLOURS["ink"])
-        unit = f" ({objective.unit})" if objective.unit else ""
-        figure.supylabel(f"{objective.words}{unit}", fontsize=10, color=COLOURS["ink"])
+        figure.supylabel(objective.titled, fontsize=10, color=COLOURS["ink"])
 
     return Plot(
         name,

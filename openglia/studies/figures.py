@@ -95,10 +95,18 @@ def _row(planned: Planned, run: Run) -> dict[str, Any]:
         "high": high,
         "ratio_evaluation": verdict.ratio_to_yardstick(run, "evaluation"),
         "overfitting": at(run.results, "verification", "overfitting"),
+        "broken": _broken(run),
         "seconds": number(run.results, "elapsed_seconds"),
         "tokens": used.tokens,
         "usd": used.usd if used.priced_calls else None,
     }
+
+
+def _broken(run: Run) -> bool | None:
+    """Whether the final candidate breaks a constraint, on held-out cases; None: there is none."""
+    found = [run.score("final", group) for group in ("held_out", "evaluation")]
+    constrained = [score for score in found if score.constraints]
+    return bool(constrained[0].broken) if constrained else None
 
 
 def _same(one: Planned, other: Planned) -> bool:
@@ -132,12 +140,13 @@ def _line(
     others = reference.dropna(subset=["ratio_held_out"]).set_index("seed")["ratio_held_out"]
     shared = scores.index.intersection(others.index)
     compared = not runs.empty and not reference.empty and method != reference["method"].iloc[0]
-    told = runs["overfitting"].dropna()
+    told, broken = runs["overfitting"].dropna(), runs["broken"].dropna()
+    kept = runs[~runs["broken"].eq(True)].dropna(subset=["ratio_held_out"])["ratio_held_out"]
     return {
         "method": method,
         "runs": len(runs),
         "scored": len(scores),
-        "best": min(scores, key=objective.cost, default=None),
+        "best": min(kept, key=objective.cost, default=None),
         "median": scores.median(),
         "mean": scores.mean(),
         "interval": bootstrap_interval(scores.tolist()),
@@ -149,6 +158,7 @@ def _line(
         "reached_seconds": runs["reached_seconds"].astype(float).fillna(math.inf).median(),
         "reached_share": runs["reached"].notna().mean(),
         "overfitting": told.astype(float).mean() if len(told) else None,
+        "broken": broken.astype(float).mean() if len(broken) else None,
         "seconds": runs["seconds"].median(),
         "usd": runs["usd"].astype(float).mean(),
     }

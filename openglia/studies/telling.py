@@ -138,7 +138,8 @@ def _compared(paired: Paired | None) -> str:
 def _summary_cells(lines: Sequence[dict[str, Any]], reference: str) -> list[list[str]]:
     head = ["method", "runs", "best", "median", "mean (90 % interval)", f"to {reference}"]
     head += ["evaluations", f"to {SHARE} of the gain", "time to it", "reached by", "overfitting"]
-    head += ["time", "cost"]
+    constrained = any(line["broken"] is not None for line in lines)
+    head += [*(["breaks a constraint"] if constrained else []), "time", "cost"]
     cells = [head]
     for line in lines:
         runs = str(line["runs"])
@@ -158,6 +159,7 @@ def _summary_cells(lines: Sequence[dict[str, Any]], reference: str) -> list[list
                 units.duration(_some(line["reached_seconds"])),
                 units.percent(_some(line["reached_share"])),
                 units.percent(_some(line["overfitting"])),
+                *([units.percent(_some(line["broken"]))] if constrained else []),
                 units.duration(_some(line["seconds"])),
                 units.dollars(_some(line["usd"])),
             ]

@@ -104,7 +104,7 @@ def test_constraints_are_held_on_the_same_seeds(tiny):
     first, second, third = line["constraints"]
     assert first["bound"] == pytest.approx(0.9 * lor["p99_response_time"], rel=1e-12)
     assert first["violation"] == pytest.approx(first["value"] / first["bound"] - 1, rel=1e-9)
-    assert first["words"].endswith(f"(0.9 x lor's): BROKEN by {100 * first['violation']:.1f} %")
+    assert first["words"].endswith(f"(0.9 x LOR's): BROKEN by {100 * first['violation']:.1f} %")
     assert second["violation"] == pytest.approx(1 - line["goodput"] / 1e6, rel=1e-9)
     assert third["violation"] == 0
     assert third["words"].endswith(": kept")
@@ -160,7 +160,7 @@ def test_agents_are_told_what_counts():
     )
     assert "The **mean response time** (completion minus arrival, in seconds)" in plain
     assert "constraint" not in plain.split("## The objective")[1].split("TABLE")[0]
-    assert "at most llq's on the same seeds" in p99
+    assert "at most LLQ's on the same seeds" in p99
     assert "The **goodput** (requests per second" in goodput
     assert "have a TTFT of at most 2 s and a TPOT of at most 0.1 s). " not in plain
     assert "Higher is better" in goodput

@@ -189,6 +189,17 @@ def test_rows_and_summary_agree_with_an_independent_computation(begun):
     assert one["overfitting"] == several["overfitting"] == pytest.approx(1 / 3)
 
 
+def test_whoever_breaks_a_constraint_on_held_out_cases_is_not_the_best(begun):
+    for planned, run in begun:
+        broken = 0.2 * (planned.seed == 1)
+        held = [{"words": "room", "violation": broken}]
+        run.results["final"]["held_out"] = {"status": "ok", "value": 1, "constraints": held}
+    table = figures.rows(begun)
+    one, several = figures.summary(table, toy.Shown.objective, "one")
+    assert (one["best"], several["best"]) == (1.5, 1.8)  # not 1.9
+    assert one["broken"] == several["broken"] == pytest.approx(1 / 3)
+
+
 def test_bands_are_the_quartiles_and_runs_that_ended_keep_their_best(begun):
     runs = [run for planned, run in begun if planned.method == "several"]
     band = figures.bands(runs)

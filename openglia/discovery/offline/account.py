@@ -181,15 +181,17 @@ class _Account:
             for option in options:
                 scores = [score for settings, score in drawn if settings.get(choice) == option]
                 if scores:
-                    costs = (min(scores).cost, median(score.cost for score in scores))
-                    figures = [self._figure(self._value(cost)) for cost in costs]
-                    numbers = [f"{len(scores)}", *figures]
+                    costs = [score.cost for score in scores if score.violation == 0]
+                    middle = median(score.cost for score in scores)
+                    best = self._figure(self._value(min(costs))) if costs else "n/a"
+                    numbers = [f"{len(scores)}", best, self._figure(self._value(middle))]
                     rows.append([f"{choice}: {option}", *numbers])
+        kept = " that keeps the constraints" if self._constrained else ""
         return _section(
             "What mattered over the whole family",
             f"{len(drawn)} candidates drawn at random, on few {case}s; "
             f"{self.task.presentation.objective.titled}:",
-            ["choice", "candidates", "best", "median"],
+            ["choice", "candidates", f"best{kept}", "median"],
             rows,
         )
 

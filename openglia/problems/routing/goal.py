@@ -1,6 +1,11 @@
 """What a benchmark asks for, in words for those who are to discover a router."""
 
-from openglia.problems.routing.benchmark.definition import Benchmark, Constraint, Slo
+from openglia.problems.routing.benchmark.definition import (
+    BASELINE_WORDS,
+    Benchmark,
+    Constraint,
+    Slo,
+)
 from openglia.problems.routing.benchmark.objectives import OBJECTIVES
 
 _MEANING = {
@@ -35,8 +40,8 @@ def _bound(constraint: Constraint, slo: Slo | None) -> str:
         side, bound = "at least", constraint.at_least
     limit = f"{bound:g} {objective.unit}".rstrip()
     if (router := constraint.relative_to) is not None:
-        limit = f"{router}'s" if bound == 1 else f"{bound:g} times {router}'s"
-        limit += " on the same seeds"
+        own = f"{BASELINE_WORDS.get(router, router)}'s on the same seeds"
+        limit = own if bound == 1 else f"{bound:g} times {own}"
     return f"{objective.words} ({_meaning(constraint.metric, slo)}): {side} {limit}"
 
 

@@ -16,6 +16,7 @@ BEYOND_VIDUR = ("groups", "signals", "failures")
 
 # The routers that every simulator has built in.
 BASELINES = ("random", "round_robin", "lor", "llq")
+BASELINE_WORDS = {"round_robin": "round robin", "lor": "LOR", "llq": "LLQ"}  # where they differ
 
 # Of the names in ``objectives.OBJECTIVES``: the default, and those that need an SLO.
 DEFAULT = "mean_response_time"

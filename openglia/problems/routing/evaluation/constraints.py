@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from openglia.problems.routing.benchmark.definition import Constraint
+from openglia.problems.routing.benchmark.definition import BASELINE_WORDS, Constraint
 from openglia.problems.routing.benchmark.objectives import OBJECTIVES
 
 
@@ -52,9 +52,9 @@ def held(
         words = f"BROKEN by {100 * violation:.1f} %"
     measured = "not measured" if value is None else objective.shown(value)
     limit = "" if bound is None else f" {objective.shown(bound)}"
-    if constraint.relative_to is not None:
+    if (router := constraint.relative_to) is not None:
         times = "" if factor == 1 else f"{factor:g} x "
-        limit += f" ({times}{constraint.relative_to}'s)"
+        limit += f" ({times}{BASELINE_WORDS.get(router, router)}'s)"
     return Held(
         metric=constraint.metric,
         value=value,

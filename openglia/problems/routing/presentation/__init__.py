@@ -13,7 +13,7 @@ from openglia.presenting.drawing import Absent, Plot
 from openglia.presenting.presentation import Figure, Group, Presentation, RunData
 from openglia.presenting.score import Case, Line
 from openglia.presenting.tolerant import at, interval, items, mapping, number, text
-from openglia.problems.routing.benchmark.definition import BEYOND_VIDUR, DEFAULT
+from openglia.problems.routing.benchmark.definition import BASELINE_WORDS, BEYOND_VIDUR, DEFAULT
 from openglia.problems.routing.benchmark.objectives import OBJECTIVES
 from openglia.problems.routing.evaluation.tables import comparison_table, kept_or_broken
 from openglia.problems.routing.presentation.keys import KEYS
@@ -44,11 +44,7 @@ class RoutingPresentation(Presentation):
     case = "seed"
     yardstick = "llq"
     yardstick_label = "LLQ"
-    labels: Mapping[str, str] = {
-        "round_robin": "round robin",
-        "lor": "LOR",
-        "stub": "stub (random)",
-    }
+    labels: Mapping[str, str] = {**BASELINE_WORDS, "stub": "stub (random)"}
     final_name = "final_scheduler.py"
     start = paths.STUB
     _columns = (
