@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from openglia.problems.problem import source_of
     from openglia.problems.registry import DEFAULT, opened
     from openglia.report import transferred
-    from openglia.runs import judgement, transfer, verification
+    from openglia.runs import judgement, transfer
 
     home = opened(arguments.problem or DEFAULT, arguments.benchmark, "embedded")
     shown = home.presentation
@@ -45,8 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not others:
         raise UsageError(f"nothing follows a run on {home.name}; name other settings with --to")
     source_of(arguments.candidate)
-    measured = verification.measure(home, home.held_out, {"final": arguments.candidate}, say)
+    say(f"{home.name}: the candidate and the baselines on the held-out {shown.case}s")
+    measured = {"final": home.measure(arguments.candidate, home.held_out)}
     score = shown.score(measured["final"])
+    if not score.ok:
+        say(f"openglia transfer: {arguments.candidate} fails on {home.name}: {score.reason}")
+        return FAILED
+    measured |= {name: home.measure_baseline(name, home.held_out) for name in home.baselines}
     checked = judgement.judge({}, measured, shown)
     found = transfer.measure(others, arguments.candidate, say, allowed=arguments.time_limit)
     transfer.judge(found, checked.ratio_held_out, shown)
@@ -62,4 +67,4 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(aligned(transferred.table(results, shown)))
         print(f"\n{transferred.note(results, shown)}\n\n{transferred.sentence(results)}.")
-    return 0 if score.ok else FAILED
+    return 0

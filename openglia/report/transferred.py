@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME, TITLE = "transfer", "On other settings"
-_ORDER = ("holds", "shrinks", "is not shown", "turns", "fails")
+_ORDER = ("holds", "shrinks", "is not shown", "turns")
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,10 @@ def sentence(results: Any) -> str:
         named = ", ".join(
             s.name if s.value is None else f"{s.name} ({units.ratio(s.value)})" for s in group
         )
-        parts.append(f"fails on {named}" if outcome == "fails" else f"{outcome} on {named}")
+        parts.append(f"{outcome} on {named}")
     words = f"elsewhere the gain {', '.join(parts)}" if parts else ""
+    if failed := [setting.name for setting in known if setting.outcome == "fails"]:
+        words += f"{'; it' if words else 'elsewhere it'} fails on {', '.join(failed)}"
     if left := [setting.name for setting in known if setting.outcome is None]:
         words += f"{'; ' if words else ''}not measured on {', '.join(left)}"
     return words

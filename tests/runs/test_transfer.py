@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from openglia.cli import main
+from openglia.commands.score import FAILED
 from openglia.errors import OpenGliaError, UsageError
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.others import FAMILY
@@ -182,6 +183,10 @@ def test_the_command_measures_a_router_elsewhere(tmp_path, capsys):
             * setting["values"]["final"][1] / setting["values"]["llq"][1]
         ) ** 0.5
     )  # fmt: skip
+    broken = tmp_path / "broken.py"
+    broken.write_text("import os")
+    assert main(["transfer", str(broken), *words[2:], "--to", "smoke"]) == FAILED
+    assert "broken.py fails on here: broken.py: " in capsys.readouterr().err
     assert main(words) == 2
     assert "nothing follows a run on here; name other settings with --to" in capsys.readouterr().err
 
@@ -227,6 +232,11 @@ def test_it_is_told_in_a_sentence_and_a_table():
     assert rows[4] == [
         "stale", "0 of 10", "–", "–", "–", "", "not measured: no time was left", "–",
     ]  # fmt: skip
+    results["transfer"]["settings"][0] |= {"outcome": "fails", "reason": "it raised"}
+    assert transferred.sentence(results) == (
+        "elsewhere the gain holds on tight (0.400), loose (0.500); it fails on unequal; "
+        "not measured on stale"
+    )
     note = transferred.note(results, PRESENTATION)
     assert "It took 40 s of the 50 s that it may take." in note
     assert "The time did not suffice for random everywhere." in note

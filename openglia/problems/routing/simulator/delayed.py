@@ -24,10 +24,10 @@ class DelayedRouter(Recorder):
         self._follower = Follower(self._dispatcher)
 
     def route(self) -> list[tuple[int, Job]]:
-        changes = self.release()
-        if changes is None:
+        if not self.release():
             return []
-        placed = self._follower.follow(changes)
+        placed = self._follower.follow(self.changes)
+        self.changes.clear()
         self.calls, self.seconds = self._dispatcher.calls, self._dispatcher.seconds
         return [(number, self.waiting.pop(index)) for number, index in placed]
 

@@ -1,6 +1,6 @@
 """The engine's side of a router that is told what changed, at once or with a delay.
 
-The engine writes to views as ever. These note what changes; ``release`` is what of it the router
+The engine writes to views as ever. These note what changes; ``changes`` is what of it the router
 may know at a call. That is all of it, or, where signals are old, what was so at the last refresh,
 with the arrivals since then and, where the benchmark says so, its own placements.
 """
@@ -95,9 +95,9 @@ class Recorder(Calls):
     ) -> None:
         super().__init__(cluster, num_requests, limits, clock)
         signals = cluster.signals
-        self._known: Changes = []  # that the next call tells
-        self._later: Changes = [] if signals else self._known  # that the next refresh tells
-        self._placements = self._known if signals and signals.own_placements else self._later
+        self.changes: Changes = []  # that the next call tells
+        self._later: Changes = [] if signals else self.changes  # that the next refresh tells
+        self._placements = self.changes if signals and signals.own_placements else self._later
         self._written: dict[int, _Request] = {}
         self._present = signals is None
         self._news = False  # since the last call, where signals are old
@@ -121,7 +121,7 @@ class Recorder(Calls):
         if self._present:
             self._note()
         job.view = _Request(job, self._written)
-        self._known.append((ARRIVE, job.index, job.arrived_at, job.prompt))
+        self.changes.append((ARRIVE, job.index, job.arrived_at, job.prompt))
         self._news = True
 
     def take_back(self, job: Job) -> None:
@@ -129,34 +129,32 @@ class Recorder(Calls):
         self.waiting[job.index] = job
         if self._present:
             self._note()
-        self._known.append((RETURN, job.index))
+        self.changes.append((RETURN, job.index))
 
     def refresh(self) -> bool:
         """Let the router see the present at its next call; say whether anything is new."""
         self._note()
-        if self._later is not self._known:
+        if self._later is not self.changes:
             self._news = self._news or bool(self._later)
-            self._known += self._later
+            self.changes += self._later
             self._later.clear()
         return self._news
 
-    def release(self) -> Changes | None:
-        """What the router is told at a call; None: nothing gives it cause to be called."""
+    def release(self) -> bool:
+        """Complete ``changes``, which the caller empties; False: nothing gives cause for a call."""
         if self._present:
             self._note()
         elif not self._news:
-            return None
+            return False
         self._news = False
-        changes = self._known.copy()
-        self._known.clear()
-        return changes
+        return True
 
     def _note(self) -> None:
         """Add what was written since to the changes."""
         changes, sent = self._later, self._sent
         for number, view in enumerate(self.replica_views):
-            steps, blocks = view._steps, view.num_allocated_blocks
-            state = (steps, blocks, view._decodes_in_flight, view.failed)
+            blocks = view.num_allocated_blocks
+            state = (view._steps, blocks, view._decodes_in_flight, view.failed)
             if state != sent[number]:
                 sent[number] = state
                 changes.append((REPLICA, number, *state))

@@ -51,10 +51,10 @@ class RemoteRouter(Recorder):
         self.clock[0] = 0.0
 
     def route(self) -> list[tuple[int, Job]]:
-        changes = self.release()
-        if changes is None:
+        if not self.release():
             return []
-        message = marshal.dumps(changes)
+        message = marshal.dumps(self.changes)
+        self.changes.clear()
         self.calls += 1
         started = self.clock[0] = perf_counter()
         answer = self._ask(message, PLACED, 1 + PLACEMENT.size * len(self.waiting))
