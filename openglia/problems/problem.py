@@ -137,6 +137,8 @@ class Problem(ABC):
     ) -> Line:
         """Score a candidate's file. A candidate that fails is a line too, never an exception.
 
+        The line's form is told in ``openglia.presenting.score``, that of constraints too.
+
         Args:
             output: keep what else was measured there.
             jobs: processes at a time at most; default as many as suit this machine.
@@ -183,7 +185,8 @@ class Problem(ABC):
             detail = [f"    {text}" for text in str(line.get("detail") or "").splitlines()]
             return "\n".join([f"{where}: FAILED, no score", f"  {score.reason}", *detail])
         ratio = "" if score.ratio is None else f", {score.ratio:.3f} of {shown.yardstick_label}"
-        return f"{where}\n  {shown.objective.words} {shown.objective.shown(score.value)}{ratio}"
+        value = f"{shown.objective.words} {shown.objective.shown(score.value)}{ratio}"
+        return "\n  ".join([where, value, *score.constraints])
 
     # The run's folder, and going on from it.
 

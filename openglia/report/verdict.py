@@ -178,6 +178,12 @@ def _found(run: Run) -> str:
     label, case = run.label(run.yardstick), run.case
     held_out, evaluated = gain(run, "held_out"), gain(run, "evaluation")
     measured = held_out if held_out is not None else evaluated
+    final = run.mean("final", "held_out")
+    if final is not None and run.mean(run.yardstick, "held_out") == 0:
+        return (
+            f"On {case}s it had never seen the discovered {run.noun}'s {run.objective.words} is "
+            f"{run.objective.shown(final)}, and {label}'s is 0."
+        )
     if measured is None:
         unverified = f"No {run.noun} was verified against {label} in this run"
         if run.leader is None:

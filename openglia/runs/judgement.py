@@ -26,11 +26,9 @@ def judge(evaluation: Group, held_out: Group, shown: Presentation) -> Verificati
     judged = Verification(
         gain_evaluation=seen, gain_held_out=unseen, overfitting=overfitting, ratio_seeds=0
     )
-    if unseen is None and (held_out or seen is None):
-        return judged
     # Without held-out cases what was seen is all there is; it can still be no gain.
     lines = held_out or evaluation
-    final, yardstick = shown.score(lines["final"]), shown.score(lines[shown.yardstick])
+    final, yardstick = (shown.score(lines.get(name)) for name in ("final", shown.yardstick))
     pairs = [(v, yardstick.by_case[c]) for c, v in final.by_case.items() if c in yardstick.by_case]
     if not pairs:
         return judged

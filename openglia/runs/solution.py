@@ -62,7 +62,7 @@ def verdict(results: Results, shown: Presentation) -> str:
     held_out = f"held-out {shown.case}s"
     if results.final is None:
         words.append(f"no candidate was evaluated cleanly on all {shown.case}s: no result")
-    elif checked is None or checked.gain_held_out is None:
+    elif checked is None or (checked.gain_held_out is None and not checked.ratio_seeds):
         words.append(f"not verified on {held_out}: nothing was verified on unseen cases")
         if checked is not None and checked.no_gain:
             words.append("NO GAIN SHOWN: within the noise of what was seen")
@@ -137,8 +137,9 @@ def _headline(checked: Verification, shown: Presentation) -> str:
     compared = f"is {paired} of {label}'s"
     if checked.ratio_held_out is None:
         compared = f"minus {label}'s is {paired}"
-    case = shown.case
-    return f"the {words}, {case} by {case}, {compared}; over all {case}s it is {mean}"
+    case, over = shown.case, f"over all {shown.case}s"
+    told = f"{label}'s is 0 {over}" if checked.gain_held_out is None else f"{over} it is {mean}"
+    return f"the {words}, {case} by {case}, {compared}; {told}"
 
 
 def _change(checked: Verification, shown: Presentation) -> str:

@@ -2,9 +2,11 @@
 
 import pytest
 
-from openglia.problems.routing.presentation import PRESENTATION
+from openglia.problems.routing.presentation import PRESENTATION, RoutingPresentation
 from openglia.runs import judgement
 from openglia.runs.judgement import lines
+from openglia.runs.results import Final, Results
+from openglia.runs.solution import verdict
 
 LLQ = [54.3, 60.0, 71.5, 88.3, 66.0]  # seeds differ more than routers do
 
@@ -73,6 +75,35 @@ def test_one_seed_has_no_interval_and_that_is_said(factor, no_gain):
     assert "one held-out seed only: there is no interval" in judgement.ratio_words(judged, "seed")
     assert [entry.clear for entry in judged.worse] == [False]
     assert "p90 is higher (no interval): 3 s against LLQ's 2 s (ratio 1.50)" in lines(judged)
+
+
+def test_a_yardstick_that_is_zero_leaves_a_difference():
+    """A strict SLO: the goodput of LLQ is zero, and no share of that is a gain."""
+    shown = RoutingPresentation("goodput")
+
+    def lines(final):
+        values = {"final": [final] * 3, "llq": [0.0] * 3}
+        return {
+            name: {
+                "status": "ok",
+                "goodput": v[0],
+                "per_seed": v,
+                "seeds": [7, 8, 9],
+                "by_seed": {},
+            }
+            for name, v in values.items()
+        }
+
+    judged = judgement.judge(lines(2.0), lines(1.5), shown)
+    assert (judged.gain_held_out, judged.ratio_held_out, judged.no_gain) == (None, None, False)
+    assert (judged.difference_held_out, judged.ratio_seeds) == (1.5, 3)
+    results = Results(run_id="run", outcome=None, verification=judged)
+    results.final = Final(candidate="a.py", number=1, sha256="0", evaluation=lines(2.0)["final"])
+    told = verdict(results, shown)
+    assert (
+        "minus LLQ's is 1.500 (90 % interval 1.500 to 1.500, 3 seeds); LLQ's is 0 over all" in told
+    )
+    assert judgement.judge(lines(0.0), lines(0.0), shown).no_gain is True
 
 
 def test_what_got_worse_is_named():
