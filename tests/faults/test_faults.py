@@ -48,7 +48,9 @@ def test_a_damaged_store_of_baselines_is_made_anew(faulty, damage):
     whole = json.loads(store.read_text())
     damaged = {
         "half": store.read_text()[:-20],
-        "other shape": json.dumps(whole | {"mean_response_time": {"llq": {"0": "fast"}}}),
+        "other shape": json.dumps(
+            whole | {"metrics": {"llq": {"0": {"mean_response_time": "fast"}}}}
+        ),
     }
     if damage == "binary":
         store.write_bytes(b"\xff\xfe\0")
