@@ -47,7 +47,7 @@ def _bound(constraint: Constraint, slo: Slo | None) -> str:
 
 def _meaning(metric: str, slo: Slo | None) -> str:
     if slo is not None and metric == "goodput":
-        return f"requests per second, from first arrival to last completion, {_within(slo)}"
+        return f"requests, per second in which requests arrive, {_within(slo)}"
     if slo is not None and metric == "slo_attainment":
         return f"the share of the requests {_within(slo)}"
     return next(words for name, words in _MEANING.items() if metric.endswith(name)) + ", in seconds"

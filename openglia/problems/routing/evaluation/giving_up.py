@@ -40,7 +40,7 @@ class GivingUp:
         with suppress(InvalidResultError):  # said when the figures are made
             for seed in self._first:
                 requests = read_seed(done[seed], traces[seed])
-                values.append(metric(objective.name, requests, benchmark.slo))
+                values.append(metric(objective.name, requests, benchmark))
         known = [value for value in values if value is not None]
         if len(known) == FEW and objective.better(self._bound, mean := fmean(known)):
             side = "above" if objective.lower_is_better else "below"

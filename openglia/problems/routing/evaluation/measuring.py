@@ -286,7 +286,7 @@ def _scored(head: Evaluation, begun: float, work: Simulations) -> Evaluation:
     return _ended(
         head,
         begun,
-        statistics=summarise(requests, work.benchmark.metrics, work.benchmark.slo),
+        statistics=summarise(requests, work.benchmark),
         execution_times=" and ".join(sorted(times)),
         kv_use_mean=sum(kv_use) / len(kv_use) if len(kv_use) == len(summaries) else None,
         router_ms_mean=1000 * seconds / calls if calls else None,

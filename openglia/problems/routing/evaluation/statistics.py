@@ -15,10 +15,10 @@ import numpy as np
 
 from openglia.errors import OpenGliaError
 from openglia.measuring.bootstrap import bootstrap_interval
-from openglia.problems.routing.benchmark.definition import DEFAULT, Slo
+from openglia.problems.routing.benchmark.definition import DEFAULT, OF_SLO, Benchmark, Slo
 from openglia.problems.routing.evaluation.requests import Column, Requests
 
-Metric = Callable[[Requests, Slo], float | None]
+Metric = Callable[[Requests], float | None]
 
 # What a router must not make worse unnoticed.
 HEADLINES = (
@@ -80,25 +80,24 @@ class Statistics:
         return figures | self.metrics
 
 
-def summarise(
-    requests: Sequence[Requests], metrics: Sequence[str] = (DEFAULT,), slo: Slo | None = None
-) -> Statistics:
+def summarise(requests: Sequence[Requests], benchmark: Benchmark | None = None) -> Statistics:
     """The figures of an evaluation from the requests of each seed, in the order of the seeds.
 
     Args:
-        metrics: names in ``benchmark.objectives``; the first is the objective.
+        benchmark: what they are scored by; None: the mean response time.
 
     Raises:
         OpenGliaError: the objective is not defined for these requests.
     """
-    measured = {name: tuple(metric(name, seed, slo) for seed in requests) for name in metrics}
-    per_seed = [value for value in measured[metrics[0]] if value is not None]
+    names = (DEFAULT,) if benchmark is None else benchmark.metrics
+    measured = {name: tuple(metric(name, seed, benchmark) for seed in requests) for name in names}
+    per_seed = [value for value in measured[names[0]] if value is not None]
     if len(per_seed) < len(requests):
         raise OpenGliaError(
-            f"the objective {metrics[0]} is not defined on a seed where no request has two output "
+            f"the objective {names[0]} is not defined on a seed where no request has two output "
             f"tokens; choose another one"
         )
-    single = [_figures(seed) | {"makespan": makespan(seed)} for seed in requests]
+    single = [_figures(seed) | {"makespan": _makespan(seed)} for seed in requests]
     by_seed = {name: tuple(figures[name] for figures in single) for name in HEADLINES[1:]}
     means = [metric(DEFAULT, seed) or 0.0 for seed in requests]
     together = {name: np.concatenate([np.asarray(s[name]) for s in requests]) for name in _COLUMNS}
@@ -112,12 +111,19 @@ def summarise(
     )
 
 
-def metric(name: str, requests: Requests, slo: Slo | None = None) -> float | None:
+def metric(name: str, requests: Requests, benchmark: Benchmark | None = None) -> float | None:
     """One of ``benchmark.objectives.OBJECTIVES`` for the requests of a seed.
 
     None: TPOT, where no request has two output tokens.
+
+    Args:
+        benchmark: with the SLO, for what needs it.
     """
-    return _METRICS[name](requests, slo or Slo())
+    if name in OF_SLO:
+        assert benchmark is not None and benchmark.slo is not None
+        good = _served_well(requests, benchmark.slo)
+        return float(good.mean() if name == "slo_attainment" else good.sum() / benchmark.duration)
+    return _METRICS[name](requests)
 
 
 def _figures(requests: Requests) -> dict[str, Any]:
@@ -138,7 +144,7 @@ def _figures(requests: Requests) -> dict[str, Any]:
     }
 
 
-def makespan(requests: Requests) -> float:
+def _makespan(requests: Requests) -> float:
     """Seconds from the first arrival to the last completion of a seed."""
     return float(np.max(requests["completed_at"]) - np.min(requests["arrived_at"]))
 
@@ -154,7 +160,7 @@ def _tpot(requests: Requests) -> Column:
     return tpot
 
 
-def _mean_tpot(requests: Requests, _: Slo) -> float | None:
+def _mean_tpot(requests: Requests) -> float | None:
     several = requests["request_num_decode_tokens"] > 1
     return float(_tpot(requests)[several].mean()) if several.any() else None
 
@@ -166,7 +172,7 @@ def _served_well(requests: Requests, slo: Slo) -> Column:
 
 
 def _quantile(times: Callable[[Requests], Column], share: float) -> Metric:
-    return lambda requests, _: float(np.quantile(times(requests), share))
+    return lambda requests: float(np.quantile(times(requests), share))
 
 
 def _response(requests: Requests) -> Column:
@@ -174,15 +180,11 @@ def _response(requests: Requests) -> Column:
 
 
 _METRICS: Mapping[str, Metric] = {
-    DEFAULT: lambda requests, _: float(np.mean(_response(requests))),
-    "mean_ttft": lambda requests, _: float(np.mean(_ttft(requests))),
+    DEFAULT: lambda requests: float(np.mean(_response(requests))),
+    "mean_ttft": lambda requests: float(np.mean(_ttft(requests))),
     **{f"p{n}_response_time": _quantile(_response, n / 100) for n in (50, 90, 99)},
     **{f"p{n}_ttft": _quantile(_ttft, n / 100) for n in (50, 90, 99)},
     "mean_tpot": _mean_tpot,
-    "goodput": lambda requests, slo: float(
-        np.count_nonzero(_served_well(requests, slo)) / makespan(requests)
-    ),
-    "slo_attainment": lambda requests, slo: float(np.mean(_served_well(requests, slo))),
 }
 
 
