@@ -24,6 +24,7 @@ GROUP = "openglia.problems"  # of entry points
 # Name -> where the kind is, as in an entry point.
 PROBLEMS = {
     "routing": "openglia.problems.routing.kind:KIND",
+    "scheduling": "openglia.problems.scheduling.kind:KIND",
     FOLDER: "openglia.problems.folder.kind:KIND",
 }
 

@@ -59,8 +59,8 @@ def test_llq_written_as_a_router_is_the_baseline(tiny, router):
     written = evaluate(router("llq"), tiny)
     builtin = evaluate("builtin:llq", tiny)
     assert written.statistics == builtin.statistics
-    assert written.ratio_to_llq == 1.0
-    assert builtin.ratio_to_llq == 1.0
+    assert written.ratio == 1.0
+    assert builtin.ratio == 1.0
     assert len(written.scheduler) == 12
     assert builtin.scheduler == "builtin:llq"
 
@@ -210,7 +210,7 @@ def test_a_method_that_nothing_calls_is_said_and_changes_no_score(tiny, router):
     path.write_text(path.read_text() + "    def on_request_end(self, request):\n        pass\n")
     warned = evaluate(str(path), tiny, seeds=[0])
     assert warned.statistics == plain.statistics
-    assert warned.ratio_to_llq == plain.ratio_to_llq
+    assert warned.ratio == plain.ratio
     (line,) = warned.to_json()["warnings"]
     assert line.startswith("line 12: nothing calls the method on_request_end: ")
 

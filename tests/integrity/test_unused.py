@@ -7,7 +7,7 @@ import pytest
 
 from openglia.paths import ROOT, STUB
 from openglia.problems.routing.family.policy import ADMISSION, LOAD
-from openglia.problems.routing.family.space import Routers
+from openglia.problems.routing.family.space import ROUTERS
 from openglia.problems.routing.rules.unused import uncalled_methods
 
 HEAD = """\
@@ -71,7 +71,7 @@ def test_our_own_routers_have_none():
 
 
 def test_the_offline_researchers_routers_have_none():
-    random, space = Random(3), Routers()
+    random, space = Random(3), ROUTERS
     for admission in ADMISSION.options:
         for load in LOAD.options:
             drawn = space.sample(random, admission=admission, load=load)

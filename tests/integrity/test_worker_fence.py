@@ -63,7 +63,7 @@ LIMITS = Limits(
 @pytest.fixture
 def attempt(tmp_path, monkeypatch, rung):
     """Score a router that tries something; what it said."""
-    monkeypatch.setattr(measuring, "broken_rule", lambda source, name: None)
+    monkeypatch.setattr(measuring, "broken_rule", lambda *_: None)
     benchmark = replace(load_benchmark("smoke"), name="fence", duration=1.0, limits=LIMITS)
 
     def score(code: str) -> str:

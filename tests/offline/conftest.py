@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from openglia.problems.routing.family import policy
-from openglia.problems.routing.family.space import Routers
+from openglia.problems.routing.family.space import ROUTERS
 
 FAKE = '''\
 #!{python}
@@ -83,7 +83,7 @@ def make_bench(tmp_path_factory):
 def family():
     """Routers from all over the family: draws, and neighbours of them."""
     random = Random(7)
-    space = Routers()
+    space = ROUTERS
     drawn = [
         space.sample(random, admission=admission, load=load)
         for admission in policy.ADMISSION.options

@@ -14,10 +14,10 @@ from openglia.problems.routing.family.rendering import (
     with_values,
     without_unused,
 )
-from openglia.problems.routing.family.space import Routers
+from openglia.problems.routing.family.space import ROUTERS
 from openglia.problems.routing.rules.checking import check
 
-SPACE = Routers()
+SPACE = ROUTERS
 ALL_NUMBERS = (*policy.NUMBERS, *policy.FURTHER_NUMBERS)
 
 

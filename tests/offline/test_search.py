@@ -8,10 +8,10 @@ import pytest
 from openglia.discovery.offline.search import Search
 from openglia.presenting.objective import Rank
 from openglia.problems.routing.family import policy
-from openglia.problems.routing.family.space import Routers
+from openglia.problems.routing.family.space import ROUTERS
 from openglia.problems.space import described
 
-SPACE = Routers()
+SPACE = ROUTERS
 
 
 def objective(parameters, full):

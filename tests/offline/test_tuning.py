@@ -9,7 +9,7 @@ from openglia.discovery.offline.search import Search
 from openglia.discovery.offline.tuning import Tuning
 from openglia.presenting.objective import Rank
 from openglia.problems.folder.literals import literals
-from openglia.problems.routing.family.space import Routers
+from openglia.problems.routing.family.space import ROUTERS
 
 SPACE = literals("a, b, c, d = 0.5, 20, 3.0, 100\nindex, length, offset = 0, 2, 1\n")
 BEST = (0.05, 60.0, 2.0, 700.0)
@@ -38,7 +38,7 @@ def tuning(seed, budget, *, screens=False):
 
 def test_what_is_numbers_alone_is_searched_by_tpe():
     assert isinstance(begun(SPACE, 0, 10, screens=False), Tuning)
-    assert type(begun(Routers(), 0, 10, screens=True)) is Search
+    assert type(begun(ROUTERS, 0, 10, screens=True)) is Search
 
 
 @pytest.mark.parametrize("seed", [0, 1])

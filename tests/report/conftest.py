@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from openglia.presenting.presentation import RunData
+from openglia.problems.routing.hooks import Hook
 from openglia.problems.routing.presentation.measured import NotMeasured
 
 SEEDS = list(range(10))
@@ -242,7 +243,7 @@ def folders(tmp_path: Path) -> Folder:
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in for simulating one seed again, which other tests cover."""
 
-    def measure(run: RunData) -> dict[str, Any]:
+    def measure(run: RunData, hook: Hook) -> dict[str, Any]:
         if run.final_source is None:
             raise NotMeasured("there is no final_scheduler.py")
         return measured(random.Random(2), {})

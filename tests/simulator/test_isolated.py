@@ -22,6 +22,7 @@ from openglia.problems.routing.simulator import host, interface, wire
 from openglia.problems.routing.simulator.dispatch import Dispatcher
 from openglia.problems.routing.simulator.engine import simulate, simulate_calling
 from openglia.problems.routing.simulator.failures import RouterFailureError
+from openglia.problems.routing.simulator.following import Follower
 from openglia.problems.routing.simulator.loading import load_router, vidur_modules
 from openglia.problems.routing.simulator.remote import RemoteRouter
 from openglia.problems.routing.simulator.routers import ROUTERS
@@ -102,7 +103,7 @@ def serving(make_router, cluster, seed=0):
         link.receive(0)
         random.seed(seed)
         with suppress(wire.BrokenLinkError):
-            host.serve(link, Dispatcher(cluster, make_router, 0, None))
+            host.serve(link, Follower(Dispatcher(cluster, make_router, 0, None)))
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -233,7 +234,7 @@ LIMITS = Limits(router_call_seconds=0.5, memory_mb=512)
 )
 def test_a_failure_is_told_with_its_rule(tmp_path, monkeypatch, body, rule, words):
     """In the words of a router that runs beside the engine, where that is possible."""
-    monkeypatch.setattr(measuring, "broken_rule", lambda source, name: None)
+    monkeypatch.setattr(measuring, "broken_rule", lambda *_: None)
     benchmark = replace(SMOKE, duration=0.5, limits=LIMITS)
     source = ONE.format(body=body)
     failure = measured(tmp_path, source, benchmark, seeds=(0,), isolated=True).failure

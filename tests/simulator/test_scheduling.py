@@ -1,7 +1,12 @@
 """A scheduler inside the replicas: the default equals none at all, and what happens to bad ones."""
 
 import json
+import os
 import random
+import socket
+import threading
+import zlib
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -13,11 +18,15 @@ from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.trace import Trace
 from openglia.problems.routing.hardware.tables import Tables
 from openglia.problems.routing.hooks import REPLICA_SCHEDULER
+from openglia.problems.routing.simulator import host, interface, wire
 from openglia.problems.routing.simulator.engine import simulate, simulate_calling
 from openglia.problems.routing.simulator.failures import RouterFailureError
+from openglia.problems.routing.simulator.following import SchedulersFollower
 from openglia.problems.routing.simulator.loading import POLICIES, resolve_policy, vidur_modules
 from openglia.problems.routing.simulator.policy import ReplicaPolicy
+from openglia.problems.routing.simulator.remote import RemoteSchedulers
 from openglia.problems.routing.simulator.routers import LlqRouter
+from openglia.problems.routing.simulator.scheduled import SchedulersHere
 from openglia.problems.routing.simulator.scheduling import Schedulers
 from openglia.problems.routing.simulator.timing import ExecutionTimes
 
@@ -27,7 +36,7 @@ BUILTINS = [f"builtin:{name}" for name in REPLICA_SCHEDULER.builtins if name != 
 
 def scheduled(make, cluster, trace, times, **options):
     """The simulation under LLQ with the scheduler ``make`` in each replica."""
-    calls = Schedulers(cluster, make, len(trace), options.pop("limits", None))
+    calls = SchedulersHere(cluster, make, len(trace), options.pop("limits", None))
     return simulate_calling(calls, cluster, trace, times, options.pop("resolution", None))
 
 
@@ -243,3 +252,120 @@ def test_its_time_per_call_is_limited(times):
 def test_the_builtin_files_are_those_that_are_named():
     files = {path.stem for path in POLICIES.glob("*.py")}
     assert files | {"fcfs"} == set(REPLICA_SCHEDULER.builtins)
+
+
+def everything(policy, offered):
+    """A number that depends on all that a scheduler can read, and on its order."""
+    view = policy.replica
+    seen = [
+        (name, getattr(request, name))
+        for queue in (offered, view.pending_queue, view.active_queue, policy.known[-5:])
+        for request in queue
+        for name in sorted(interface.offered(interface.Request))
+    ]
+    seen += [(name, getattr(view, name)) for name in ("num_allocated_blocks", "replica_id")]
+    seen += [dict(view._allocation_map), view.num_pending_requests, view.num_active_requests]
+    return zlib.crc32(repr(seen).encode()) ^ random.getrandbits(32)
+
+
+class Watching(ReplicaPolicy):
+    """Decides by everything that it sees; at times admits nobody; marks requests."""
+
+    def __init__(self, replica):
+        super().__init__(replica)
+        self.known = []
+
+    def admit(self, waiting):
+        drawn = everything(self, waiting)
+        chosen = waiting[drawn % len(waiting)]
+        if drawn % 5 == 0 and self.replica.num_active_requests:
+            return None
+        if not hasattr(chosen, "mark"):
+            chosen.mark = drawn
+            self.known.append(chosen)
+        return chosen
+
+    def evict(self, running):
+        assert all(request in self.known for request in running)
+        return running[(everything(self, running) + running[0].mark) % len(running)]
+
+
+@contextmanager
+def serving(make, cluster):
+    """The end of a connection behind which there are schedulers, here in a thread."""
+    here, there = socket.socketpair()
+
+    def serve():
+        link = wire.Link(there.detach())
+        link.receive(0)
+        random.seed(7)
+        with suppress(wire.BrokenLinkError):
+            host.serve(link, SchedulersFollower(Schedulers(cluster, make, 0, None)))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield wire.Link(os.dup(here.fileno()))
+    finally:
+        here.shutdown(socket.SHUT_RDWR)
+        here.close()
+        thread.join()
+
+
+def isolated(make, cluster, trace, times):
+    with serving(make, cluster) as link:
+        calls = RemoteSchedulers(cluster, link, len(trace), None)
+        return simulate_calling(calls, cluster, trace, times, None)
+
+
+@pytest.mark.parametrize("make", [Watching, ReplicaPolicy])
+def test_in_another_process_it_sees_and_does_the_same(make, tables, times):
+    draw = random.Random(1)
+    restarts = 0
+    for _ in range(4):
+        arrived_at = sorted(draw.choice([0.0, 0.5, 0.5, draw.random()]) for _ in range(25))
+        prompts, outputs = ([draw.randint(1, most) for _ in arrived_at] for most in (300, 200))
+        trace = Trace(arrived_at, prompts, outputs)
+        random.seed(7)
+        alone = scheduled(make, STARVED, trace, times)
+        apart = isolated(make, STARVED, trace, times)
+        assert apart.records.columns() == alone.records.columns()
+        assert apart.router_calls == alone.router_calls
+        restarts += sum(alone.records.num_restarts)
+    assert restarts > 10
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule", "words"),
+    [
+        (wire.PLACED + wire.PLACEMENT.pack(0, 5), "invalid-choice", "names request 5 of replica"),
+        (wire.PLACED + 2 * wire.PLACEMENT.pack(0, 0), "crash", "does not answer what"),
+        (wire.PLACED + b"x", "crash", "no list of placements"),
+        (wire.PLACED, "never-completed", "that never admitted them"),
+        (wire.FAILED + b"{}", "crash", "without a reason"),
+    ],
+)
+def test_whatever_its_process_answers_is_judged(answer, rule, words, times):
+    here, there = socket.socketpair()
+
+    def serve():
+        link = wire.Link(there.detach())
+        link.receive(0)
+        link.send(wire.READY)
+        with suppress(wire.BrokenLinkError):
+            while True:
+                link.receive(1 << 20)
+                link.send(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    link = wire.Link(here.detach())
+    try:
+        calls = RemoteSchedulers(STARVED, link, len(BUSY), None)
+        with pytest.raises(RouterFailureError) as caught:
+            simulate_calling(calls, STARVED, BUSY, times, None)
+    finally:
+        link._socket.close()
+        thread.join()
+    assert caught.value.rule == rule
+    assert words in caught.value.reason

@@ -8,8 +8,9 @@ from openglia.commands.routing.evaluate import add_measuring_options, simulator_
 from openglia.commands.score import FAILED
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.benchmark.objectives import OBJECTIVES
-from openglia.problems.routing.evaluation.baselines import YARDSTICK, measure_baselines
+from openglia.problems.routing.evaluation.baselines import measure_baselines
 from openglia.problems.routing.evaluation.tables import comparison_table
+from openglia.problems.routing.hooks import HOOKS
 from openglia.tables import aligned
 
 
@@ -19,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    seeds = arguments.seeds
+    seeds, hook = arguments.seeds, HOOKS[arguments.problem]
 
     benchmark = load_benchmark(arguments.benchmark or "paper")
     progress = ProgressLine()
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
                 benchmark,
                 seeds=seeds,
                 simulator=simulator,
+                hook=hook,
                 jobs=arguments.jobs,
                 progress=lambda name, done, total: progress.show(f"{name}: {done}/{total} seeds"),
             )
@@ -36,10 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
         progress.clear()
     results = {name: evaluation.to_json() for name, evaluation in evaluations.items()}
     objective = OBJECTIVES[benchmark.objective]
-    yardstick = results.get(YARDSTICK, {}).get(objective.name)
+    yardstick = results.get(hook.yardstick, {}).get(objective.name)
     for result in results.values():
         if yardstick and result["status"] == "ok":
-            result["ratio_to_llq"] = result[objective.name] / yardstick
+            result[f"ratio_to_{hook.yardstick}"] = result[objective.name] / yardstick
     if not arguments.json:
         rows = [{"name": name, **result} for name, result in results.items()]
         print(aligned(comparison_table(rows, objective)), end="\n\n")

@@ -11,6 +11,7 @@ from openglia.commands.score import FAILED
 from openglia.files import folder_for_output
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.evaluation.comparison import cells, compare_schedulers, write
+from openglia.problems.routing.hooks import HOOKS
 from openglia.tables import aligned
 
 
@@ -20,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="SCHEDULER",
         help="a file, or random, round_robin, lor, llq; ratios are to the first one named "
-        "(to llq if only one is)",
+        "(to llq if only one is); of the problem scheduling fcfs, random, ...",
     )
     add_measuring_options(parser)
     parser.add_argument(
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
                 benchmark,
                 seeds=seeds,
                 simulator=simulator,
+                hook=HOOKS[arguments.problem],
                 jobs=arguments.jobs,
                 progress=lambda name, done, total: progress.show(f"{name}: {done}/{total} seeds"),
             )

@@ -17,6 +17,7 @@ from openglia.commands.score import FAILED as FAILED
 from openglia.commands.score import hand_over, told
 from openglia.paths import WORKING_SCHEDULER
 from openglia.problems.routing.evaluation.tables import evaluation_table
+from openglia.problems.routing.hooks import HOOKS, ROUTER
 from openglia.problems.routing.seeds import parse_seeds
 from openglia.quantities import at_least_one, seconds
 from openglia.runs.client import VARIABLE, WORKING_FILE
@@ -34,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SCHEDULER",
         default=[os.environ.get(WORKING_FILE, str(WORKING_SCHEDULER))],
         help="file with class AIGlobalScheduler, or builtin:random, builtin:round_robin, "
-        "builtin:lor, builtin:llq; several one after the other (default: the working scheduler)",
+        "builtin:lor, builtin:llq; several one after the other (default: the working scheduler); "
+        "of the problem scheduling: class AIReplicaScheduler, or builtin:fcfs, builtin:random, "
+        "builtin:shortest_prompt, builtin:longest_prompt",
     )
     add_measuring_options(parser)
     parser.add_argument(
@@ -71,6 +74,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def add_measuring_options(parser: argparse.ArgumentParser) -> None:
     """The options that evaluate, baseline and compare share."""
+    parser.add_argument(
+        "--problem",
+        choices=tuple(HOOKS),
+        default=ROUTER.name,
+        help="what the candidates are for (default: %(default)s; in a run: the run's)",
+    )
     parser.add_argument(
         "--benchmark", metavar="NAME", help="name or YAML file (default: paper, or the run's own)"
     )
@@ -140,6 +149,7 @@ def _score_here(arguments: argparse.Namespace) -> Iterator[Answer]:
                     benchmark,
                     seeds=arguments.seeds,
                     simulator=simulator,
+                    hook=HOOKS[arguments.problem],
                     output_dir=arguments.results,
                     request_metrics=arguments.requests,
                     stop_if_worse=arguments.stop_if_worse,

@@ -10,6 +10,7 @@ from openglia.errors import OpenGliaError
 from openglia.problems.problem import Say
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.evaluation.scoring import evaluate
+from openglia.problems.routing.hooks import ROUTER, Hook
 
 if TYPE_CHECKING:
     from openglia.problems.routing.evaluation.requests import Requests
@@ -76,8 +77,10 @@ def _tables(folders: Sequence[Path]) -> "list[Requests]":
     return [{str(name): table[name].to_numpy() for name in table} for table in tables]
 
 
-def compare_with_vidur(benchmark: Benchmark, final: Path, say: Say) -> dict[str, Any]:
-    """Repeat a few seeds of the final router on Vidur, and compare with the embedded simulator.
+def compare_with_vidur(
+    benchmark: Benchmark, final: Path, say: Say, hook: Hook = ROUTER
+) -> dict[str, Any]:
+    """Repeat a few seeds of the final candidate on Vidur, and compare with the embedded simulator.
 
     With execution times from Vidur's own tables both must give every request the same completion
     time, to the last bit; with the analytic ones the means are only set side by side.
@@ -88,15 +91,16 @@ def compare_with_vidur(benchmark: Benchmark, final: Path, say: Say) -> dict[str,
         ``mean_response_time`` of each, ``agrees``, and ``disagreement`` where it is false.
 
     Raises:
-        OpenGliaError: the router fails on one of them.
+        OpenGliaError: it fails on one of them.
     """
     seeds = list((benchmark.held_out_seeds or benchmark.seeds)[:VIDUR_SEEDS])
     named = ", ".join(map(str, seeds))
-    say(f"verification: the final router on Vidur, seeds {named} (about 40 s a seed)")
+    say(f"verification: the final {hook.noun} on Vidur, seeds {named} (about 40 s a seed)")
     with tempfile.TemporaryDirectory(prefix="openglia-") as temporary:
         folders = {name: Path(temporary) / name for name in ("embedded", "vidur")}
         lines = {
-            name: _clean(final, benchmark, seeds, name, folder) for name, folder in folders.items()
+            name: _clean(final, benchmark, seeds, name, folder, hook)
+            for name, folder in folders.items()
         }
         found = [difference(folders["embedded"], folders["vidur"], seed) for seed in seeds]
     times = str(lines["embedded"]["execution_times"])
@@ -114,19 +118,21 @@ def compare_with_vidur(benchmark: Benchmark, final: Path, say: Say) -> dict[str,
         "agrees": not differing or not required,
     }
     if not agreement["agrees"]:
-        agreement["disagreement"] = "the embedded simulator and Vidur disagree on the final router"
+        agreement["disagreement"] = (
+            f"the embedded simulator and Vidur disagree on the final {hook.noun}"
+        )
     return agreement
 
 
 def _clean(
-    router: Path, benchmark: Benchmark, seeds: list[int], simulator: str, folder: Path
+    router: Path, benchmark: Benchmark, seeds: list[int], simulator: str, folder: Path, hook: Hook
 ) -> dict[str, Any]:
     line = evaluate(
-        str(router), benchmark, seeds=seeds, simulator=simulator, output_dir=folder
+        str(router), benchmark, seeds=seeds, simulator=simulator, output_dir=folder, hook=hook
     ).to_json()
     if line["status"] != "ok":
         raise OpenGliaError(
-            f"the final router failed on the {simulator} simulator when it was repeated: "
+            f"the final {hook.noun} failed on the {simulator} simulator when it was repeated: "
             f"{line['reason']}"
         )
     return line

@@ -25,7 +25,7 @@ def goal(benchmark: Benchmark) -> str:
     ]
     if benchmark.constraints:
         parts.append(
-            "Routers are also held to constraints, averaged over seeds in the same way. One that "
+            "Candidates are held to constraints, averaged over seeds in the same way. One that "
             "breaks a constraint, by however little, is ranked below all that keep them, and the "
             "lower the more it breaks:"
         )

@@ -11,15 +11,20 @@ from pathlib import PurePosixPath
 class Hook:
     """One such place."""
 
-    name: str  # in jobs
+    name: str  # in jobs; the problem that discovers what fills it
     noun: str
     class_name: str  # that a candidate's file holds
     base: str  # of that class
-    methods: tuple[str, ...]  # of which it has at least one
+    signatures: tuple[str, ...]  # of methods of which it has at least one
     called: str  # when these are called, in words
     module: str  # of the candidate's file in Vidur
     builtins: tuple[str, ...]  # what there is without a file
     yardstick: str  # of these
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(signature.partition("(")[0] for signature in self.signatures)
 
     @property
     def file(self) -> PurePosixPath:
@@ -28,22 +33,22 @@ class Hook:
 
 
 ROUTER = Hook(
-    name="router",
+    name="routing",
     noun="router",
     class_name="AIGlobalScheduler",
     base="BaseGlobalScheduler",
-    methods=("schedule",),
+    signatures=("schedule(self)",),
     called="add_request at an arrival and schedule at every arrival and every completion",
     module="vidur.scheduler.global_scheduler.ai_global_scheduler",
     builtins=("random", "round_robin", "lor", "llq"),
     yardstick="llq",
 )
 REPLICA_SCHEDULER = Hook(
-    name="replica_scheduler",
+    name="scheduling",
     noun="scheduler",
     class_name="AIReplicaScheduler",
     base="ReplicaPolicy",
-    methods=("admit", "evict"),
+    signatures=("admit(self, waiting)", "evict(self, running)"),
     called="admit when a batch has room for a prompt and evict when memory runs short",
     module="vidur.scheduler.replica_scheduler.ai_replica_scheduler",
     builtins=("fcfs", "random", "shortest_prompt", "longest_prompt"),

@@ -10,7 +10,7 @@ from openglia.problems.problem import Problem
 from openglia.problems.registry import Kind
 from openglia.problems.routing import findings, scored_on
 from openglia.problems.routing.benchmark.loading import is_path, load_benchmark
-from openglia.problems.routing.presentation import PRESENTATION, presented
+from openglia.problems.routing.presentation import PRESENTATION
 from openglia.problems.routing.problem import Routing
 from openglia.problems.routing.simulators import find, require
 
@@ -22,7 +22,8 @@ class RoutingKind(Kind):
 
     name = "routing"
     summary = "place LLM requests on the replicas of a serving cluster (Glia, arXiv 2510.27176)"
-    presentation = PRESENTATION
+    presentation: Presentation = PRESENTATION
+    problem: type[Routing] = Routing
 
     def open(self, benchmark: str | None, simulator: str, place: Path | None = None) -> Problem:
         """A benchmark by its name or its file."""
@@ -32,7 +33,7 @@ class RoutingKind(Kind):
         opened = load_benchmark(named)
         scored_on.usable(opened)
         require(chosen := find(simulator), opened)
-        return Routing(opened, chosen, file)
+        return self.problem(opened, chosen, file)
 
     def restore(self, folder: Path, results: Mapping[str, Any], simulator: str = "auto") -> Problem:
         """From results.json alone."""
@@ -41,11 +42,11 @@ class RoutingKind(Kind):
         benchmark = scored_on.restore(folder, results)
         scored_on.usable(benchmark)
         require(chosen, benchmark)
-        return Routing(benchmark, chosen, Path(file) if file else None)
+        return self.problem(benchmark, chosen, Path(file) if file else None)
 
     def shown(self, results: Any, _folder: Path) -> Presentation:
         """By the objective of the run."""
-        return presented(results)
+        return self.problem.shown_by.of(results)
 
     def examinations(self) -> list[Examination]:
         """The experiment's files, Vidur, the simulator."""

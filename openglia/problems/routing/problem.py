@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from openglia import paths
 from openglia.files import read_handed_over
-from openglia.measuring import worker_fence
 from openglia.presenting.score import Case, Line
 from openglia.problems.problem import Check, Look, Problem, Progress, Say
-from openglia.problems.routing import asking, confirmation, scored_on, working_copy
+from openglia.problems.routing import apart, asking, confirmation, scored_on, working_copy
 from openglia.problems.routing.benchmark import cluster_words
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.evaluation.baselines import measure_baseline, with_constraints
+from openglia.problems.routing.evaluation.baselines import (
+    baselines_of,
+    measure_baseline,
+    with_constraints,
+)
 from openglia.problems.routing.evaluation.measuring import Evaluation, measure
 from openglia.problems.routing.evaluation.scoring import evaluate
 from openglia.problems.routing.evaluation.tables import evaluation_table
 from openglia.problems.routing.family.task import TASK
 from openglia.problems.routing.goal import goal
-from openglia.problems.routing.hardware import tables
-from openglia.problems.routing.hardware.roofline import profile_hash
+from openglia.problems.routing.hooks import ROUTER
 from openglia.problems.routing.others import others
 from openglia.problems.routing.presentation import RoutingPresentation
 from openglia.problems.routing.simulators import Simulator, find, read_hash
@@ -37,16 +39,15 @@ from openglia.sandbox.layout import Workplace
 if TYPE_CHECKING:
     from openglia.measuring.cluster import Cluster
 
-ISOLATION_COST = 5  # times as long as beside the engine, at most (tests/performance/isolation.py)
 MEASURED, GOAL = "<!-- measured -->", "<!-- objective -->"  # marks in problem.md
 INTERFACE = Path(__file__).parent / "simulator" / "INTERFACE.md"
 
 WITHOUT_VIDUR = """\
-!! VIDUR IS NOT INSTALLED. Routers are scored on the embedded simulator alone, and the final one
+!! VIDUR IS NOT INSTALLED. Candidates are scored on the embedded simulator alone, and the final one
 !! is not confirmed on Vidur. ./setup.sh installs it; OPENGLIA_VIDUR_REPO names a mirror."""
 
 BEYOND_VIDUR = """\
-!! VIDUR DOES NOT SIMULATE {}. Routers are scored on the embedded simulator
+!! VIDUR DOES NOT SIMULATE {}. Candidates are scored on the embedded simulator
 !! alone, and the final one is not confirmed on Vidur."""
 
 
@@ -54,8 +55,13 @@ class Routing(Problem):
     """Discover a router for ``benchmark``; ``file`` is absolute, where it was given by a path."""
 
     kind = "routing"
+    hook = ROUTER
+    shown_by = RoutingPresentation
+    task = TASK
+    statement_file = paths.PROBLEM
+    interfaces: tuple[Path, ...] = (INTERFACE,)  # what a candidate may read, Markdown
     working_file = paths.WORKING_SCHEDULER
-    sources = (
+    sources: tuple[str, ...] = (
         "environment/benchmarks",
         "environment/vidur_overrides",
         "environment/stubs/ai_global_scheduler_stub.py",
@@ -72,11 +78,11 @@ class Routing(Problem):
         self.hash = benchmark.hash
         self.cases: tuple[int, ...] = benchmark.seeds
         self.held_out_cases: tuple[int, ...] = benchmark.held_out_seeds
-        self.baselines = benchmark.baselines
-        self.presentation = RoutingPresentation(
+        self.baselines = baselines_of(benchmark, self.hook)
+        self.presentation = self.shown_by(
             benchmark.objective, constrained=bool(benchmark.constraints)
         )
-        self.offline = replace(TASK, presentation=self.presentation)
+        self.offline = replace(self.task, presentation=self.presentation)
         self._file = file
         trace = benchmark.workload.get("trace")
         if trace is not None and trace["repository"] is None:
@@ -91,18 +97,18 @@ class Routing(Problem):
         return self._words(words)
 
     def brief(self) -> str:
-        """problem.md without the commands, and what a router may read."""
+        """Likewise without the commands, and what a candidate may read."""
         words = re.sub(r"(?ms)^## How to evaluate\n.*?(?=^## |\Z)", "", self._words(""))
-        return f"{words.strip()}\n\n{read_handed_over(INTERFACE).strip()}\n"
+        parts = [words, *map(read_handed_over, self.interfaces)]
+        return "\n\n".join(map(str.strip, parts)) + "\n"
 
     @property
     def workplace(self) -> Workplace:
         """The experiment without the held-out seeds."""
-        return workplace()
+        return workplace(paths.ROOT, self.working_file, (self.statement_file, *self.interfaces))
 
     def prepare(self, source: bytes | None = None, root: Path = paths.ROOT) -> None:
-        """See ``working_copy.prepare``."""
-        working_copy.prepare(source, root)
+        working_copy.prepare(source or self.start.read_bytes(), self.working_file, root)
 
     def look(self, asked: Mapping[str, Any]) -> Look:
         """See ``asking.read``."""
@@ -128,6 +134,7 @@ class Routing(Problem):
             jobs=jobs,
             stop_if_worse=look.asked.get("stop_if_worse"),
             request_metrics=look.asked.get("requests") is not False,
+            hook=self.hook,
             rules=self.rules,
             progress=progress,
             cancelled=cancelled,
@@ -136,10 +143,10 @@ class Routing(Problem):
 
     def measure_baseline(self, name: str, look: Look) -> Line:
         """See ``benchmark.baselines.measure_baseline``."""
-        return self._line(
-            measure_baseline(name, self.benchmark, seeds=_seeds(look), simulator=self.simulator),
-            look,
+        measured = measure_baseline(
+            name, self.benchmark, seeds=_seeds(look), simulator=self.simulator, hook=self.hook
         )
+        return self._line(measured, look)
 
     def fingerprint(self) -> str | None:
         """The embedded simulator's tables; Vidur's own checkout is never taken on trust."""
@@ -225,20 +232,16 @@ class Routing(Problem):
         return str(found) if found.differing else None
 
     def measure_isolated(self, candidate: Path, look: Look, output: Path) -> Line | str | None:
-        """On the embedded engine, where it measures or is equal to what does."""
-        if (problem := worker_fence.problem()) is not None:
-            return f"no process can be kept from another here: {problem}"
-        if self.simulator.name != "embedded" and not _is_exact(self.benchmark):
-            return (
-                f"{self.simulator.name} scored, which cannot do without the router beside it, and "
-                f"the embedded simulator has other execution times (./setup.sh makes the tables)"
-            )
+        """See ``apart``."""
+        if (why := apart.impossible(self.benchmark, self.simulator, self.hook.noun)) is not None:
+            return why
         evaluation = measure(
             str(candidate),
-            _with_patience(self.benchmark),
+            apart.with_patience(self.benchmark),
             seeds=_seeds(look),
             simulator="embedded",
             output_dir=output,
+            hook=self.hook,
             isolated=True,
             rules=self.rules,
         )
@@ -251,25 +254,24 @@ class Routing(Problem):
         if self.benchmark.cluster.beyond_vidur:
             say("verification: not on Vidur, which does not simulate this cluster")
             return None
-        return confirmation.compare_with_vidur(self.benchmark, final, say)
+        return confirmation.compare_with_vidur(self.benchmark, final, say, self.hook)
 
     def other_settings(self, names: Sequence[str] | None = None) -> list[Problem]:
         """Other benchmarks, on the embedded simulator; see ``others``."""
-        return [Routing(other, find("embedded")) for other in others(self.benchmark, names)]
+        return [type(self)(other, find("embedded")) for other in others(self.benchmark, names)]
 
     def examine(self) -> list[Check]:
         """Vidur's checkout."""
         return [integrity.check_checkout(Source.from_environment().commit)]
 
     def _words(self, measured: str) -> str:
-        told = read_handed_over(paths.PROBLEM).replace(GOAL, goal(self.benchmark))
+        told = read_handed_over(self.statement_file).replace(GOAL, goal(self.benchmark))
         cluster = cluster_words.section(self.benchmark.cluster)
         return told.replace(MEASURED, "\n\n".join([*cluster, measured]))
 
     def _narrowed(self, look: Look) -> Benchmark:
-        if look.extent is None:
-            return self.benchmark
-        return replace(self.benchmark, duration=look.extent)
+        extent = self.benchmark.duration if look.extent is None else look.extent
+        return replace(self.benchmark, duration=extent)
 
     def _line(self, evaluation: Evaluation, look: Look) -> Line:
         """The JSON line; on held-out seeds with the figures of each, to compare them in pairs."""
@@ -278,22 +280,6 @@ class Routing(Problem):
             by_seed = evaluation.statistics.by_seed
             line[self.presentation.keys.figures] = {name: list(v) for name, v in by_seed.items()}
         return line
-
-
-def _is_exact(benchmark: Benchmark) -> bool:
-    """Whether the embedded simulator has Vidur's own execution times."""
-    return tables.path(profile_hash(benchmark.cluster)).exists()
-
-
-def _with_patience(benchmark: Benchmark) -> Benchmark:
-    """So that no honest router comes too late for the way to another process and back."""
-    limits = benchmark.limits
-    patient = replace(
-        limits,
-        simulation_seconds=ISOLATION_COST * limits.simulation_seconds,
-        router_call_mean_ms=ISOLATION_COST * limits.router_call_mean_ms,
-    )
-    return replace(benchmark, limits=patient)
 
 
 def _seeds(look: Look) -> tuple[int, ...]:

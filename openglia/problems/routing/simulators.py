@@ -123,7 +123,7 @@ _SHARED = (
 
 _OF_A_ROUTER = (
     *("__init__", "blame", "clock", "dispatch", "failures", "following", "host", "interface"),
-    *("job", "loading", "policy", "preparation", "routers", "wire"),
+    *("job", "loading", "policy", "preparation", "routers", "scheduling", "wire"),
 )
 
 SIMULATORS = {

@@ -9,8 +9,8 @@ from openglia.files import replace_contents, write_atomically
 _SCRIPTS = ("run_all.sh", "run_baseline.sh")
 
 
-def prepare(source: bytes | None = None, root: Path = paths.ROOT) -> None:
-    """Put the stub (or ``source``) in the working scheduler's place and empty the results.
+def prepare(source: bytes, working_file: Path, root: Path = paths.ROOT) -> None:
+    """Put ``source`` in the working file's place and empty the results.
 
     Args:
         root: the experiment, or one context's own view of it.
@@ -19,14 +19,13 @@ def prepare(source: bytes | None = None, root: Path = paths.ROOT) -> None:
         OpenGliaError: it cannot be written.
     """
     scheduler, results = (
-        root / path.relative_to(paths.ROOT)
-        for path in (paths.WORKING_SCHEDULER, paths.SIMULATOR_RESULTS)
+        root / path.relative_to(paths.ROOT) for path in (working_file, paths.SIMULATOR_RESULTS)
     )
     try:
         for name in _SCRIPTS:  # as setup.sh does: they may have been edited since
             write_atomically(paths.VIDUR / name, (paths.ENVIRONMENT / name).read_bytes())
             (paths.VIDUR / name).chmod(0o755)
-        write_atomically(scheduler, source or paths.STUB.read_bytes())
+        write_atomically(scheduler, source)
         replace_contents(results, None)
     except OSError as error:
         raise OpenGliaError(

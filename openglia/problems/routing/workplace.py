@@ -1,5 +1,6 @@
-"""What of the experiment an agent who writes a router sees: all but the held-out seeds."""
+"""What of the experiment agents on LLM serving see: all but the held-out seeds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from openglia import paths
@@ -17,6 +18,7 @@ _PACKAGE = (
     "evaluation/__init__.py",
     "evaluation/tables.py",
     "hardware",
+    "hooks.py",
     "seeds.py",
     "simulator",
 )
@@ -32,13 +34,17 @@ _ENVIRONMENT = (
 _HELD_OUT = "held_out_seeds"
 
 
-def workplace(root: Path = paths.ROOT) -> Workplace:
-    """Of the experiment in ``root``."""
+def workplace(
+    root: Path = paths.ROOT,
+    working_file: Path = paths.WORKING_SCHEDULER,
+    statement: Sequence[Path] = (paths.PROBLEM,),
+) -> Workplace:
+    """Of the experiment in ``root``; ``statement``: what else tells of the problem."""
     package = Path("openglia/problems/routing")
     benchmarks = root / "environment" / "benchmarks"
     return Workplace(
         readable=[
-            Path("problem.md"),
+            *(path.relative_to(paths.ROOT) for path in statement),
             *(package / name for name in _PACKAGE),
             *(Path("openglia/commands") / name for name in _COMMANDS),
             *(Path("environment") / name for name in _ENVIRONMENT),
@@ -49,7 +55,7 @@ def workplace(root: Path = paths.ROOT) -> Workplace:
         },
         results=paths.SIMULATOR_RESULTS.relative_to(paths.ROOT),
         hidden=[Path("environment/vidur/.git")],
-        working_file=paths.WORKING_SCHEDULER.relative_to(paths.ROOT),
+        working_file=working_file.relative_to(paths.ROOT),
     )
 
 

@@ -1,4 +1,4 @@
-"""The baseline routers: measured on this machine, stored, and never written by hand.
+"""The baselines, routers or else: measured on this machine, stored, and never written by hand.
 
 A figure is stored for a benchmark's hash, a simulator with its code, execution times, a router and
 a seed; change one of them and it is measured anew. Only evaluation seeds are stored on disk.
@@ -19,9 +19,8 @@ from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.evaluation.constraints import held
 from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation, measure
+from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.simulators import Simulator
-
-YARDSTICK = "llq"
 
 Metrics = dict[str, float | None]  # the benchmark's metrics on a seed, by name
 
@@ -35,21 +34,28 @@ def measure_baselines(
     *,
     seeds: Sequence[int] | None = None,
     simulator: str | Simulator = "auto",
+    hook: Hook = ROUTER,
     jobs: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Evaluation]:
-    """Measure the benchmark's baselines and store them; by name, in the benchmark's order."""
+    """Measure the baselines and store them; by name, the routers in the benchmark's order."""
     return {
         name: measure_baseline(
             name,
             benchmark,
             seeds=seeds,
             simulator=simulator,
+            hook=hook,
             jobs=jobs,
             progress=None if progress is None else partial(progress, name),
         )
-        for name in benchmark.baselines
+        for name in baselines_of(benchmark, hook)
     }
+
+
+def baselines_of(benchmark: Benchmark, hook: Hook) -> tuple[str, ...]:
+    """Their names: the benchmark's routers, or all that there are of another hook."""
+    return benchmark.baselines if hook is ROUTER else hook.builtins
 
 
 def measure_baseline(
@@ -58,6 +64,7 @@ def measure_baseline(
     *,
     seeds: Sequence[int] | None = None,
     simulator: str | Simulator = "auto",
+    hook: Hook = ROUTER,
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -67,6 +74,7 @@ def measure_baseline(
         benchmark,
         seeds=seeds,
         simulator=simulator,
+        hook=hook,
         jobs=jobs,
         progress=progress,
     )
@@ -99,17 +107,18 @@ def with_constraints(
 def ratio_to_yardstick(
     evaluation: Evaluation, benchmark: Benchmark, *, jobs: int | None = None
 ) -> float:
-    """The objective of a clean evaluation over LLQ's on the same seeds.
+    """The objective of a clean evaluation over the yardstick's on the same seeds.
 
     Raises:
-        OpenGliaError: LLQ's figures are not there, which says how to get them, or are zero.
+        OpenGliaError: its figures are not there, which says how to get them, or are zero.
     """
     if evaluation.statistics is None:
         raise OpenGliaError("a failed evaluation has no ratio")
-    name = benchmark.objective
-    values = [value or 0.0 for value in reference_values(evaluation, benchmark, name, jobs=jobs)]
+    name, hook = benchmark.objective, evaluation.hook
+    found = reference_values(evaluation, benchmark, name, hook.yardstick, hook, jobs=jobs)
+    values = [value or 0.0 for value in found]
     if not (base := fmean(values)):
-        raise OpenGliaError(f"{YARDSTICK}'s {name} is 0 on these seeds")
+        raise OpenGliaError(f"{hook.yardstick}'s {name} is 0 on these seeds")
     return fmean(evaluation.statistics.per_seed) / base
 
 
@@ -117,7 +126,8 @@ def reference_values(
     evaluation: Evaluation,
     benchmark: Benchmark,
     metric: str,
-    router: str = YARDSTICK,
+    router: str,
+    hook: Hook = ROUTER,
     *,
     jobs: int | None = None,
 ) -> list[float | None]:
@@ -129,8 +139,8 @@ def reference_values(
         OpenGliaError: its figures are not there; says how to get them.
     """
     times = str(evaluation.execution_times)
-    known = _known(benchmark, router, evaluation.simulator, times)
-    if evaluation.scheduler == f"{BUILTIN}{router}":
+    known = _known(benchmark, _stored_as(router, hook), evaluation.simulator, times)
+    if (evaluation.scheduler, evaluation.hook) == (f"{BUILTIN}{router}", hook):
         known |= _by_seed(evaluation)
     missing = [seed for seed in evaluation.seeds if seed not in known]
     if missing:
@@ -138,12 +148,14 @@ def reference_values(
             raise OpenGliaError(
                 f"{router} is not measured on {simulator.name} for these seeds; "
                 f"run: openglia baseline --benchmark {benchmark.name} --simulator {simulator.name}"
+                + ("" if hook is ROUTER else f" --problem {hook.name}")
             )
         measured = measure(
             f"{BUILTIN}{router}",
             benchmark,
             seeds=missing,
             simulator=evaluation.simulator,
+            hook=hook,
             jobs=jobs,
         )
         if measured.statistics is None:
@@ -208,9 +220,14 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _keep(benchmark: Benchmark, router: str, evaluation: Evaluation) -> None:
+def _stored_as(name: str, hook: Hook) -> str:
+    return name if hook is ROUTER else f"{hook.name}/{name}"
+
+
+def _keep(benchmark: Benchmark, name: str, evaluation: Evaluation) -> None:
     if evaluation.statistics is None:
         return
+    router = _stored_as(name, evaluation.hook)
     times = str(evaluation.execution_times)
     measured = _by_seed(evaluation)
     for seed, metrics in measured.items():

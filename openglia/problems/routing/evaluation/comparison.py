@@ -12,12 +12,12 @@ from openglia.files import write_atomically, write_json
 from openglia.measuring.pairs import compare
 from openglia.presenting.objective import Objective
 from openglia.presenting.score import Keys
-from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
+from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.benchmark.objectives import OBJECTIVES
-from openglia.problems.routing.evaluation.baselines import YARDSTICK
 from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation
 from openglia.problems.routing.evaluation.scoring import evaluate
 from openglia.problems.routing.evaluation.tables import comparison_table
+from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.simulators import Simulator
 from openglia.tables import markdown
 
@@ -36,6 +36,7 @@ _COLUMNS = (
     "ratio_to_first_high",
     "seeds_won",
     "ratio_to_llq",
+    "ratio_to_fcfs",
     "p50",
     "p90",
     "p99",
@@ -75,17 +76,18 @@ def compare_schedulers(
     *,
     seeds: Sequence[int] | None = None,
     simulator: str | Simulator = "auto",
+    hook: Hook = ROUTER,
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Compared:
-    """Evaluate the schedulers on the same seeds; a lone one is compared with LLQ.
+    """Evaluate the schedulers on the same seeds; a lone one is compared with the yardstick.
 
     Args:
         schedulers: paths, or names of baselines such as ``llq`` (``builtin:llq`` is the same).
     """
-    named = [_resolved(scheduler) for scheduler in schedulers]
+    named = [_resolved(scheduler, hook) for scheduler in schedulers]
     if len(named) == 1:
-        named.insert(0, f"{BUILTIN}{YARDSTICK}")
+        named.insert(0, f"{BUILTIN}{hook.yardstick}")
     evaluations: list[tuple[str, Evaluation]] = []
     for label, scheduler in zip(_labels(named), named, strict=True):
 
@@ -94,7 +96,13 @@ def compare_schedulers(
                 progress(label, done, total)
 
         evaluation = evaluate(
-            scheduler, benchmark, seeds=seeds, simulator=simulator, jobs=jobs, progress=say
+            scheduler,
+            benchmark,
+            seeds=seeds,
+            simulator=simulator,
+            hook=hook,
+            jobs=jobs,
+            progress=say,
         )
         evaluations.append((label, evaluation))
     first = evaluations[0][1]
@@ -141,7 +149,7 @@ def write(compared: Compared, folder: Path) -> list[Path]:
             "rows": compared.rows,
         },
     )
-    title = f"# Routers on `{benchmark.name}` (hash `{benchmark.hash}`)"
+    title = f"# Comparison on `{benchmark.name}` (hash `{benchmark.hash}`)"
     note = (
         f"Seeds {', '.join(str(seed) for seed in compared.rows[0]['seeds'])}; "
         f'{compared.rows[0]["simulator"]} simulator. "To the first" is the geometric mean, over '
@@ -151,13 +159,13 @@ def write(compared: Compared, folder: Path) -> list[Path]:
     return paths
 
 
-def _resolved(scheduler: str) -> str:
-    if scheduler in BASELINES:
+def _resolved(scheduler: str, hook: Hook) -> str:
+    if scheduler in hook.builtins:
         return f"{BUILTIN}{scheduler}"
     if scheduler.startswith(BUILTIN) or Path(scheduler).is_file():
         return scheduler
     raise UsageError(
-        f"no scheduler {scheduler!r}: neither a file nor one of {', '.join(BASELINES)}"
+        f"no scheduler {scheduler!r}: neither a file nor one of {', '.join(hook.builtins)}"
     )
 
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import folder_for_output, is_sealed, sha256, sparing
 from openglia.paths import CACHE
-from openglia.problems.routing.benchmark.definition import BASELINES, Benchmark
+from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.evaluation.constraints import Held
 from openglia.problems.routing.evaluation.giving_up import GivingUp
 from openglia.problems.routing.evaluation.simulation import Progress, Simulations, simulate
 from openglia.problems.routing.exchange import Failure, Summary
+from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.simulators import Simulator, find, require
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class Evaluation:
     execution_times: str | None = None  # where the simulator had them from
     kv_use_mean: float | None = None  # share of the KV-cache blocks, mean over time and replicas
     router_ms_mean: float | None = None  # the router's own time per call
-    ratio_to_llq: float | None = None  # the objective over LLQ's on the same seeds
+    hook: Hook = ROUTER  # what the scheduler is
+    ratio: float | None = None  # the objective over the yardstick's on the same seeds
     ratio_note: str | None = None  # why there is no ratio
     constraints: tuple[Held, ...] = ()
     stopped: str | None = None  # why it was given up before the last seed
@@ -78,7 +80,7 @@ class Evaluation:
         figures = {} if self.statistics is None else self.statistics.to_json()
         figures |= {
             "kv_use_mean": self.kv_use_mean,
-            "ratio_to_llq": self.ratio_to_llq,
+            f"ratio_to_{self.hook.yardstick}": self.ratio,
             "router_ms_mean": self.router_ms_mean,
         }
         if self.constraints:
@@ -100,15 +102,15 @@ def measure(
     progress: Progress | None = None,
     resolution: float | None = None,
     stop_if_worse: float | None = None,
+    hook: Hook = ROUTER,
     isolated: bool = False,
     rules: bool = True,
     cancelled: threading.Event | None = None,
 ) -> Evaluation:
-    """Simulate a scheduler and make the figures, without a comparison to LLQ.
+    """Simulate a scheduler and make the figures, without a comparison to the yardstick.
 
     Args:
-        scheduler: path of a file with ``class AIGlobalScheduler``, or ``builtin:`` and one of
-            random, round_robin, lor, llq.
+        scheduler: path of a file with the hook's class, or ``builtin:`` and one of its built-ins.
         seeds: default all evaluation seeds.
         simulator: or its name; auto is the embedded one, vidur must be installed.
         output_dir: keep ``seed_N/request_metrics.csv`` and the rest there; results of an earlier
@@ -118,7 +120,8 @@ def measure(
         progress: called with (seeds done, seeds in all).
         resolution: also write time series of the replicas, sampled every so many seconds.
         stop_if_worse: a value of the objective; see ``giving_up``.
-        isolated: the router runs in a process that holds neither trace nor results
+        hook: what the scheduler is, a router or that of the replicas.
+        isolated: it runs in a process that holds neither trace nor results
             (``simulator.wire``); on the embedded simulator alone.
         rules: whether the static rules are in force; off for what is planted to test the rest.
         cancelled: once set, the workers are killed and CancelledError is raised.
@@ -131,7 +134,7 @@ def measure(
     chosen = tuple(benchmark.seeds if seeds is None else seeds)
     if not chosen:
         raise UsageError("no seeds to evaluate on; name some, such as 0-2")
-    source = _source(scheduler)
+    source = _source(scheduler, hook)
     require(find(simulator), benchmark)
     head = Evaluation(
         scheduler=scheduler if source is None else sha256(source)[:12],
@@ -141,11 +144,14 @@ def measure(
         seeds=chosen,
         full=benchmark.is_full_length and set(chosen) == set(benchmark.seeds),
         wall_seconds=0.0,
+        hook=hook,
     )
     if source is not None and rules:
-        if failure := broken_rule(source, Path(scheduler).name):
+        if failure := broken_rule(source, Path(scheduler).name, hook):
             return _ended(head, begun, failure=failure)
-        head = replace(head, warnings=_warnings(source))
+        from openglia.problems.routing.rules.unused import uncalled_methods
+
+        head = replace(head, warnings=tuple(uncalled_methods(source.decode(), hook)))
     with ExitStack() as stack:
         folder = output_dir
         if folder is None:
@@ -167,6 +173,7 @@ def measure(
             folder=folder,
             resolution=resolution,
             request_metrics=output_dir is not None and request_metrics,
+            hook=hook,
             isolated=isolated,
         )
         giving_up = GivingUp(work, stop_if_worse)
@@ -189,7 +196,7 @@ def measure(
         return _scored(head, begun, work)
 
 
-def broken_rule(source: bytes, name: str) -> Failure | None:
+def broken_rule(source: bytes, name: str, hook: Hook = ROUTER) -> Failure | None:
     """The first static rule that a scheduler's source breaks, as a failure."""
     from openglia.problems.routing.rules.checking import check
 
@@ -197,19 +204,13 @@ def broken_rule(source: bytes, name: str) -> Failure | None:
         text = source.decode()
     except UnicodeDecodeError:
         return Failure(rule="rules", reason=f"{name} is not UTF-8 text: save it as UTF-8")
-    violations = check(text, name)
+    violations = check(text, name, hook)
     if not violations:
         return None
     more = len(violations) - 1
     reason = f"{name}: {violations[0]}" + (f" (and {more} more)" if more else "")
     lines = [str(violation) for violation in violations[:20]]
     return Failure(rule="rules", reason=reason, detail="\n".join(lines))
-
-
-def _warnings(source: bytes) -> tuple[str, ...]:
-    from openglia.problems.routing.rules.unused import uncalled_methods
-
-    return tuple(uncalled_methods(source.decode(errors="replace")))
 
 
 def clear_results(folder: Path) -> None:
@@ -220,11 +221,11 @@ def clear_results(folder: Path) -> None:
     (folder / "router.log").unlink(missing_ok=True)
 
 
-def _source(scheduler: str) -> bytes | None:
+def _source(scheduler: str, hook: Hook) -> bytes | None:
     """The content of a scheduler's file; None for a built-in one."""
     if scheduler.startswith(BUILTIN):
-        if scheduler.removeprefix(BUILTIN) not in BASELINES:
-            names = ", ".join(BUILTIN + name for name in BASELINES)
+        if scheduler.removeprefix(BUILTIN) not in hook.builtins:
+            names = ", ".join(BUILTIN + name for name in hook.builtins)
             raise UsageError(f"no scheduler {scheduler!r}; built in are {names}")
         return None
     path = Path(scheduler)

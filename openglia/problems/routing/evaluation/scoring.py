@@ -1,4 +1,4 @@
-"""Scoring a scheduler: measured, held to the constraints, and set in relation to LLQ."""
+"""Scoring a scheduler: measured, held to constraints, and set in relation to the yardstick."""
 
 import threading
 import time
@@ -9,12 +9,12 @@ from pathlib import Path
 from openglia.errors import OpenGliaError
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.evaluation.baselines import (
-    YARDSTICK,
     ratio_to_yardstick,
     with_constraints,
 )
 from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation, measure
 from openglia.problems.routing.evaluation.simulation import Progress
+from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.simulators import Simulator
 
 
@@ -29,6 +29,7 @@ def evaluate(
     jobs: int | None = None,
     progress: Progress | None = None,
     stop_if_worse: float | None = None,
+    hook: Hook = ROUTER,
     rules: bool = True,
     cancelled: threading.Event | None = None,
 ) -> Evaluation:
@@ -43,6 +44,7 @@ def evaluate(
         jobs=jobs,
         progress=progress,
         stop_if_worse=stop_if_worse,
+        hook=hook,
         rules=rules,
         cancelled=cancelled,
     )
@@ -50,11 +52,11 @@ def evaluate(
         return evaluation
     begun = time.monotonic()
     evaluation = with_constraints(evaluation, benchmark, jobs=jobs)
-    if scheduler == f"{BUILTIN}{YARDSTICK}":
-        return replace(evaluation, ratio_to_llq=1.0)
+    if scheduler == f"{BUILTIN}{hook.yardstick}":
+        return replace(evaluation, ratio=1.0)
     try:
         ratio = ratio_to_yardstick(evaluation, benchmark, jobs=jobs)
     except OpenGliaError as error:
         return replace(evaluation, ratio_note=str(error))
     seconds = evaluation.wall_seconds + time.monotonic() - begun
-    return replace(evaluation, ratio_to_llq=ratio, wall_seconds=seconds)
+    return replace(evaluation, ratio=ratio, wall_seconds=seconds)

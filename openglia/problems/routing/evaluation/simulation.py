@@ -29,6 +29,7 @@ from openglia.measuring.processes import (
 from openglia.paths import ROOT
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.exchange import FAILED, JOB, SUMMARY, Failure, Job, last_lines
+from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.simulators import Simulator
 
 OUTPUT_BYTES = 64 * 1024  # of a router's own output, kept in router.log
@@ -48,7 +49,8 @@ class Simulations:
     folder: Path
     resolution: float | None = None  # seconds between samples of the replicas; None: no samples
     request_metrics: bool = True  # write request_metrics.csv, which costs the engine time
-    isolated: bool = False  # the router in a process that holds nothing of what it is measured with
+    hook: Hook = ROUTER  # what the scheduler is
+    isolated: bool = False  # it is in a process that holds nothing of what it is measured with
 
 
 def simulate(
@@ -139,6 +141,7 @@ def _commands(work: Simulations, seeds: Sequence[int], number: int) -> Iterator[
         resolution=work.resolution,
         request_metrics=work.request_metrics,
         isolated=work.isolated,
+        hook=work.hook.name,
     )
     folder.mkdir(parents=True)
     job.write(folder / JOB)

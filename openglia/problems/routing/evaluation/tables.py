@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # a dataclass: an agent's command starts without what it load
     from openglia.presenting.objective import Objective
 
 _MEAN = "mean_response_time"
+_RATIO = "ratio_to_"
 
 
 def evaluation_table(result: Mapping[str, Any], objective: "Objective") -> str:
@@ -18,9 +19,10 @@ def evaluation_table(result: Mapping[str, Any], objective: "Objective") -> str:
     )
     if result["status"] != "ok":
         return _failure(result, where)
+    yardstick = _yardstick([result])
     rows = [
         (objective.words, objective.shown(result[objective.name]) + _interval(result, objective)),
-        ("ratio to LLQ", _ratio(result)),
+        (f"ratio to {yardstick.upper()}", _ratio(result, yardstick)),
         *(("constraint", str(held["words"])) for held in result.get("constraints", ())),
         *([("mean response time", _seconds(result[_MEAN]))] if objective.name != _MEAN else []),
         ("p50, p90, p99", ", ".join(_seconds(result[key]) for key in ("p50", "p90", "p99"))),
@@ -29,7 +31,7 @@ def evaluation_table(result: Mapping[str, Any], objective: "Objective") -> str:
         ("time in the global queue", _seconds(result["queue_time_mean"])),
         ("restarted requests", f"{100 * result['restarted_share']:.1f} %"),
         ("KV-cache use", _percent(result["kv_use_mean"])),
-        ("router's own time", _milliseconds(result["router_ms_mean"], 1) + " per call"),
+        ("its own time", _milliseconds(result["router_ms_mean"], 1) + " per call"),
         ("execution times", str(result["execution_times"])),
     ]
     if result.get("stopped"):
@@ -46,7 +48,9 @@ def comparison_table(rows: Sequence[Mapping[str, Any]], objective: "Objective") 
         first = "mean (s)"
         del others[first]
     held = any("constraints" in row for row in rows)
-    header = ["router", first, "90 % interval", "to LLQ", *others, "restarted"]
+    yardstick = _yardstick(rows)
+    noun = "router" if yardstick == "llq" else "scheduler"
+    header = [noun, first, "90 % interval", f"to {yardstick.upper()}", *others, "restarted"]
     header += ["constraints"] if held else []
     cells = [header]
     for row in rows:
@@ -54,7 +58,7 @@ def comparison_table(rows: Sequence[Mapping[str, Any]], objective: "Objective") 
             cells.append([row["name"], "failed", row["reason"], *[""] * (len(header) - 3)])
             continue
         low_high = row["interval"]
-        ratio = row["ratio_to_llq"]
+        ratio = row[_RATIO + yardstick]
         cells.append(
             [
                 row["name"],
@@ -96,10 +100,17 @@ def _interval(result: Mapping[str, Any], objective: "Objective") -> str:
     return f"  (90 % interval {low} to {high})"
 
 
-def _ratio(result: Mapping[str, Any]) -> str:
-    if result["ratio_to_llq"] is None:
-        return f"none: {result.get('ratio_note', 'LLQ is not measured')}"
-    return f"{result['ratio_to_llq']:.3f}"
+def _yardstick(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the ratios of results are to."""
+    keys = [key for row in rows for key in row if key.startswith(_RATIO)]
+    return keys[0].removeprefix(_RATIO) if keys else "llq"
+
+
+def _ratio(result: Mapping[str, Any], yardstick: str) -> str:
+    ratio = result[_RATIO + yardstick]
+    if ratio is None:
+        return f"none: {result.get('ratio_note', f'{yardstick} is not measured')}"
+    return f"{ratio:.3f}"
 
 
 def _seconds(value: float) -> str:

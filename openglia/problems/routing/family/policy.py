@@ -6,7 +6,7 @@ the family into a scheduler file.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -47,7 +47,7 @@ class Choice:
 
     name: str
     meaning: Mapping[str, str]
-    matters: Callable[[Parameters], bool] = lambda _: True
+    matters: Callable[[Any], bool] = lambda _: True
     # Further alternatives, that are tried in the place of a good router's and never drawn: so they
     # do not thin out a small budget.
     further: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Number:
     name: str
     low: float
     high: float
-    matters: Callable[[Parameters], bool]
+    matters: Callable[[Any], bool]
     log: bool = False
     whole: bool = False
 
@@ -101,6 +101,30 @@ class Number:
         value = math.exp(warped) if self.log else warped
         # Three digits: more would be tuning to the seeds, and less pleasant to read.
         return round(value) if self.whole else float(f"{value:.3g}")
+
+
+@dataclass(frozen=True)
+class Dimensions[P]:
+    """Of a family whose points are of type ``point``, with a field for each."""
+
+    point: Callable[..., P]
+    choices: Sequence[Choice]
+    numbers: Sequence[Number]
+    further_numbers: Sequence[Number] = ()  # of the choices' further alternatives
+
+    def in_use(self, point: P) -> list[Choice | Number]:
+        """Those that make a difference for this point."""
+        numbers = (*self.numbers, *self.further_numbers)
+        dimensions: tuple[Choice | Number, ...] = (*self.choices, *numbers)
+        return [dimension for dimension in dimensions if dimension.matters(point)]
+
+    def settings(self, point: P) -> dict[str, Any]:
+        """The values of these."""
+        return {dimension.name: getattr(point, dimension.name) for dimension in self.in_use(point)}
+
+    def canonical(self, point: P) -> P:
+        """The same one with every unused dimension at its default, so that equals compare equal."""
+        return self.point(**self.settings(point))
 
 
 ORDER = Choice(
@@ -160,17 +184,5 @@ NUMBERS = (
 FURTHER_NUMBERS = (Number("boost", 0.1, 1000, lambda p: p.order == "boosted", log=True),)
 
 
-def in_use(parameters: Parameters) -> list[Choice | Number]:
-    """The dimensions that make a difference for this router."""
-    dimensions = (*CHOICES, *NUMBERS, *FURTHER_NUMBERS)
-    return [dimension for dimension in dimensions if dimension.matters(parameters)]
-
-
-def settings(parameters: Parameters) -> dict[str, Any]:
-    """The values of these."""
-    return {dimension.name: getattr(parameters, dimension.name) for dimension in in_use(parameters)}
-
-
-def canonical(parameters: Parameters) -> Parameters:
-    """The same router with every unused dimension at its default, so that equals compare equal."""
-    return Parameters(**settings(parameters))
+ROUTERS = Dimensions(Parameters, CHOICES, NUMBERS, FURTHER_NUMBERS)
+in_use, settings, canonical = ROUTERS.in_use, ROUTERS.settings, ROUTERS.canonical

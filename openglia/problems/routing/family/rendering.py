@@ -7,7 +7,7 @@ holds only what its policy needs, as if it had been written for it.
 import ast
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from string import Template
@@ -67,8 +67,9 @@ def settled(source: str, values: Mapping[str, object]) -> str:
     )
 
 
-def without_unused(source: str) -> str:
-    """The source without what nothing uses: constants, imports of one name, methods of its class.
+def without_unused(source: str, entries: Sequence[str] = ("schedule",)) -> str:
+    """The source without what nothing uses: constants, imports of one name, methods of its class
+    that neither are ``entries`` nor serve them.
 
     Blank lines before it go with it, and so does what precedes the docstring.
     """
@@ -77,7 +78,9 @@ def without_unused(source: str) -> str:
     (router,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
     parts = {name: node for node in (*tree.body, *router.body) if (name := _name(node))}
     used: set[str] = set()
-    waiting = {"self.__init__", "self.schedule"}.union(*map(_mentioned, router.bases))
+    waiting = {"self.__init__", *(f"self.{entry}" for entry in entries)}.union(
+        *map(_mentioned, router.bases)
+    )
     while waiting:
         used |= waiting
         waiting = {

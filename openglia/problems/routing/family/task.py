@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from openglia.presenting.score import Line
 from openglia.problems.routing.evaluation.giving_up import FEW
-from openglia.problems.routing.family.space import Routers
+from openglia.problems.routing.family.space import ROUTERS
 from openglia.problems.routing.presentation import PRESENTATION
 from openglia.problems.space import GivingUp, OfflineTask
 
@@ -17,7 +17,7 @@ def _column(key: str, spell: Callable[[float], str]) -> Callable[[Line], str]:
 
 
 TASK = OfflineTask(
-    space=Routers(),
+    space=ROUTERS,
     file=f"{_FOLDER}/vidur/scheduler/global_scheduler/ai_global_scheduler.py",
     command=_SCORE,
     several=_SCORE,

@@ -1,10 +1,10 @@
 """How a routing run is shown: the words, the columns, and the plots of one seed in detail."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from openglia import paths
 from openglia.errors import OpenGliaError
@@ -16,9 +16,12 @@ from openglia.presenting.tolerant import at, interval, items, mapping, number, t
 from openglia.problems.routing.benchmark.definition import BASELINE_WORDS, BEYOND_VIDUR, DEFAULT
 from openglia.problems.routing.benchmark.objectives import OBJECTIVES
 from openglia.problems.routing.evaluation.tables import comparison_table, kept_or_broken
+from openglia.problems.routing.hooks import ROUTER
 from openglia.problems.routing.presentation.keys import KEYS
 from openglia.problems.routing.scored_on import argument
 from openglia.problems.routing.seeds import format_seeds
+
+Columns = Sequence[tuple[str, Callable[[Any], str]]]
 
 # The objectives that are among the figures too, over the requests of all seeds, by their names.
 _ALSO = {
@@ -47,7 +50,8 @@ class RoutingPresentation(Presentation):
     labels: Mapping[str, str] = {**BASELINE_WORDS, "stub": "stub (random)"}
     final_name = "final_scheduler.py"
     start = paths.STUB
-    _columns = (
+    hook = ROUTER
+    _columns: Columns = (
         ("Mean (s)", lambda e: units.figure(number(e, DEFAULT))),
         ("p50 (s)", lambda e: units.figure(number(e, "p50"))),
         ("p90 (s)", lambda e: units.figure(number(e, "p90"))),
@@ -86,7 +90,7 @@ class RoutingPresentation(Presentation):
         constrained: whether the benchmark has constraints.
         """
         self.objective = OBJECTIVES[objective]
-        self.keys = replace(KEYS, value=objective)
+        self.keys = replace(KEYS, value=objective, ratio=f"ratio_to_{self.yardstick}")
         same = _ALSO.get(objective, objective)
         self.figures = [figure for figure in self._figures if figure.name != same]
         mean, *others = self._columns
@@ -98,6 +102,21 @@ class RoutingPresentation(Presentation):
             first = [(title, lambda e: units.figure(number(e, objective))), of_objective, mean]
         held = [("Constraints", lambda e: kept_or_broken(mapping(e)))] if constrained else []
         self.columns = (*first, *held, *others)
+
+    @classmethod
+    def of(cls, results: Any) -> Self:
+        """From a run's results; what is missing in them takes a default."""
+        known = at(results, "benchmark", "definition")
+        objective = text(known, "objective")
+        return cls(
+            objective if objective in OBJECTIVES else DEFAULT,
+            constrained=bool(items(known, "constraints")),
+        )
+
+    @property
+    def problem_words(self) -> list[str]:
+        """The option of commands that says which problem it is, but for the default."""
+        return [] if self.hook is ROUTER else ["--problem", self.hook.name]
 
     def spelled(self, cases: Sequence[Case]) -> str:
         """Ranges of seeds: 0-9."""
@@ -141,7 +160,8 @@ class RoutingPresentation(Presentation):
             f"Benchmark `{benchmark['name']}` ({origin}), {results['simulator']} "
             f"simulator, execution times `{results.get('execution_times')}`. "
             f"{units.first_upper(self.objective.words)} over seeds with its 90 % bootstrap "
-            f"interval; `to LLQ` is the ratio to LLQ on the same seeds."
+            f"interval; `to {self.yardstick_label}` is the ratio to {self.yardstick_label} on the "
+            f"same seeds."
         )
 
     def confirmed(self, results: Any) -> tuple[str, str]:
@@ -159,12 +179,14 @@ class RoutingPresentation(Presentation):
 
     def options(self, folder: Path, results: Any) -> list[str]:
         """Benchmark and simulator."""
-        return ["--benchmark", _scored_on(folder, results), "--simulator", results["simulator"]]
+        words = ["--benchmark", _scored_on(folder, results), "--simulator", results["simulator"]]
+        return [*self.problem_words, *words]
 
     def evaluating(self, folder: Path, results: Any) -> str | None:
         """``openglia evaluate``."""
         final = paths.shown(folder / self.final_name)
-        words = ["evaluate", str(final), "--benchmark", _scored_on(folder, results)]
+        words = ["evaluate", str(final), *self.problem_words]
+        words += ["--benchmark", _scored_on(folder, results)]
         return f"openglia {shlex.join(words)}"
 
     def plots(self, run: RunData) -> list[Plot | Absent]:
@@ -173,13 +195,16 @@ class RoutingPresentation(Presentation):
         from openglia.problems.routing.presentation import measured, request_plots
 
         try:
-            again = measured.measure(run)
+            again = measured.measure(run, self.hook)
         except measured.NotMeasured as reason:
             return [
                 Absent("response_times", "Distribution of response times", str(reason)),
                 Absent("timeline", "KV cache and queues over time", str(reason)),
             ]
-        return [request_plots.distribution(again), request_plots.timeline(again)]
+        return [
+            request_plots.distribution(again, self.hook),
+            request_plots.timeline(again, self.hook),
+        ]
 
 
 def _scored_on(folder: Path, results: Any) -> str:
@@ -208,16 +233,6 @@ def _agreement(agreement: Any) -> str:
     return (
         f"on seeds {seeds} Vidur gives {means['vidur']:.2f} s and the embedded simulator "
         f"{means['embedded']:.2f} s, with other execution times"
-    )
-
-
-def presented(results: Any) -> RoutingPresentation:
-    """From a run's results; what is missing in them takes a default."""
-    known = at(results, "benchmark", "definition")
-    objective = text(known, "objective")
-    return RoutingPresentation(
-        objective if objective in OBJECTIVES else DEFAULT,
-        constrained=bool(items(known, "constraints")),
     )
 
 

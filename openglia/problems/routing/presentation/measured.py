@@ -21,24 +21,24 @@ from openglia.presenting.score import Case
 from openglia.presenting.tolerant import at, text
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.evaluation import measuring
+from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.presentation.keys import KEYS
 from openglia.problems.routing.scored_on import restore
 
 FORMAT = 1
 SAMPLES = 240  # points in time over the benchmark's duration
 QUANTILES = 400  # steps of the distribution of response times
-ROUTERS = ("llq", "final")
 
 
 class NotMeasured(Exception):  # noqa: N818 - an expected ending, said to the reader
     """Why there is nothing to draw; one line."""
 
 
-def measure(run: RunData) -> Mapping[str, Any]:
-    """Quantiles and time series of the final router and LLQ.
+def measure(run: RunData, hook: Hook = ROUTER) -> Mapping[str, Any]:
+    """Quantiles and time series of the final candidate and the yardstick.
 
     Returns:
-        {"key", "seed", "routers": {"final"|"llq": {"requests", "mean", "quantiles": seconds at
+        {"key", "seed", "routers": {"final"|yardstick: {"requests", "mean", "quantiles": seconds at
         shares 0..1 in equal steps, "series": {"time": s, "kv_mean", "kv_min", "kv_max": share of
         the blocks over replicas, "router_queue", "replica_queue": requests}}}}
 
@@ -48,7 +48,7 @@ def measure(run: RunData) -> Mapping[str, Any]:
     if run.final_source is None:
         raise NotMeasured("there is no final_scheduler.py")
     benchmark = _benchmark(run)
-    seed = median_seed(KEYS.of(at(run.results, "baselines", "llq", "evaluation")).by_case)
+    seed = median_seed(KEYS.of(at(run.results, "baselines", hook.yardstick, "evaluation")).by_case)
     if seed is None or seed not in benchmark.seeds:
         seed = benchmark.seeds[0]
     key = {
@@ -62,7 +62,7 @@ def measure(run: RunData) -> Mapping[str, Any]:
     if isinstance(found, Mapping) and found.get("key") == key:
         return found
     schedulers = {
-        "llq": "builtin:llq",
+        hook.yardstick: f"builtin:{hook.yardstick}",
         "final": str((run.folder / "final_scheduler.py").resolve()),
     }
     with tempfile.TemporaryDirectory(prefix="openglia-report-") as temporary:
@@ -70,8 +70,8 @@ def measure(run: RunData) -> Mapping[str, Any]:
             "key": key,
             "seed": seed,
             "routers": {
-                name: _simulate(schedulers[name], benchmark, seed, Path(temporary) / name)
-                for name in ROUTERS
+                name: _simulate(scheduler, benchmark, seed, Path(temporary) / name, hook)
+                for name, scheduler in schedulers.items()
             },
         }
     write_json(kept, measured)
@@ -101,7 +101,9 @@ def _benchmark(run: RunData) -> Benchmark:
         raise NotMeasured(str(error)) from error
 
 
-def _simulate(scheduler: str, benchmark: Benchmark, seed: int, folder: Path) -> dict[str, Any]:
+def _simulate(
+    scheduler: str, benchmark: Benchmark, seed: int, folder: Path, hook: Hook
+) -> dict[str, Any]:
     try:
         outcome = measuring.measure(
             scheduler,
@@ -109,6 +111,7 @@ def _simulate(scheduler: str, benchmark: Benchmark, seed: int, folder: Path) -> 
             seeds=(seed,),
             simulator="embedded",
             output_dir=folder,
+            hook=hook,
             jobs=1,
             resolution=benchmark.duration / SAMPLES,
         ).to_json()

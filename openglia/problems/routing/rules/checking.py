@@ -14,11 +14,10 @@ import tokenize
 import warnings
 from dataclasses import dataclass
 
+from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.rules.visitor import Visitor
 
 MAX_SOURCE_BYTES = 256 * 1024
-
-CLASS = "AIGlobalScheduler"
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Violation:
         return f"line {self.line}: {self.message} [{self.rule}]"
 
 
-def check(source: str, path: str = "scheduler") -> list[Violation]:
-    """Check a router's source. An empty list: it may be evaluated.
+def check(source: str, path: str = "scheduler", hook: Hook = ROUTER) -> list[Violation]:
+    """Check a candidate's source. An empty list: it may be evaluated.
 
     Returns:
         The violations by line, each once. ``path`` names the file in syntax errors.
@@ -58,8 +57,11 @@ def check(source: str, path: str = "scheduler") -> list[Violation]:
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
         reason = str(error) or type(error).__name__
         return [Violation("syntax", 1, f"the file cannot be compiled: {reason}")]
-    findings = [*_interface(tree), *Visitor(tree).findings]
-    return [Violation(*finding) for finding in sorted(set(findings), key=lambda f: (f[1], f[2]))]
+    findings = [*_interface(tree, hook), *Visitor(tree).findings]
+    return [
+        Violation(rule, line, message.replace("router", hook.noun))
+        for rule, line, message in sorted(set(findings), key=lambda f: (f[1], f[2]))
+    ]
 
 
 def _foreign_encoding(content: bytes) -> str | None:
@@ -74,20 +76,22 @@ def _foreign_encoding(content: bytes) -> str | None:
     return None if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") else encoding
 
 
-def _interface(tree: ast.Module) -> list[tuple[str, int, str]]:
+def _interface(tree: ast.Module, hook: Hook) -> list[tuple[str, int, str]]:
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    router = classes.get(CLASS)
+    router = classes.get(hook.class_name)
     if router is None:
-        message = f"there is no `class {CLASS}(BaseGlobalScheduler)` at the top level of the file"
+        declared = f"class {hook.class_name}({hook.base})"
+        message = f"there is no `{declared}` at the top level of the file"
         return [("interface", 1, message)]
-    pending, seen = [CLASS], set()
+    pending, seen = [hook.class_name], set()
     while pending:
         name = pending.pop()
         if name in seen or name not in classes:
             continue
         seen.add(name)
         methods = {n.name for n in classes[name].body if isinstance(n, ast.FunctionDef)}
-        if "schedule" in methods:
+        if methods.intersection(hook.methods):
             return []
         pending += [base.id for base in classes[name].bases if isinstance(base, ast.Name)]
-    return [("interface", router.lineno, f"class {CLASS} has no method schedule(self)")]
+    wanted = " or ".join(hook.signatures)
+    return [("interface", router.lineno, f"class {hook.class_name} has no method {wanted}")]

@@ -8,16 +8,20 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from openglia.problems.routing.rules.checking import CLASS
+from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.simulator.interface import BaseGlobalScheduler
+from openglia.problems.routing.simulator.policy import ReplicaPolicy
 
 # What the simulator calls or the base class offers; the second is Vidur's alone.
-_OVERRIDDEN = {*dir(BaseGlobalScheduler), "get_replica_stage_scheduler"}
+_OVERRIDDEN = {
+    "BaseGlobalScheduler": {*dir(BaseGlobalScheduler), "get_replica_stage_scheduler"},
+    "ReplicaPolicy": set(dir(ReplicaPolicy)),
+}
 _STILL_METHODS = ("staticmethod", "classmethod")
 
 
-def uncalled_methods(source: str) -> list[str]:
-    """A line for each public method of the router that overrides and is called by nothing."""
+def uncalled_methods(source: str, hook: Hook = ROUTER) -> list[str]:
+    """A line for each public method of the candidate that overrides and is called by nothing."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -27,19 +31,18 @@ def uncalled_methods(source: str) -> list[str]:
     everywhere = Counter(_mentioned(tree))
     return [
         f"line {method.lineno}: nothing calls the method {method.name}: the simulator calls "
-        f"add_request at an arrival and schedule at every arrival and every completion, "
-        f"and this file does not call it either"
-        for method in _methods(tree)
+        f"{hook.called}, and this file does not call it either"
+        for method in _methods(tree, hook)
         if not method.name.startswith("_")
-        and method.name not in _OVERRIDDEN
+        and method.name not in _OVERRIDDEN[hook.base]
         and everywhere[method.name] == Counter(_mentioned(method))[method.name]
     ]
 
 
-def _methods(tree: ast.Module) -> Iterator[ast.FunctionDef]:
-    """The methods of the router's class and of those classes of the file that it inherits from."""
+def _methods(tree: ast.Module, hook: Hook) -> Iterator[ast.FunctionDef]:
+    """Those of the candidate's class and of those classes of the file that it inherits from."""
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    pending, seen = [CLASS], set[str]()
+    pending, seen = [hook.class_name], set[str]()
     while pending:
         name = pending.pop()
         if name in seen or name not in classes:

@@ -57,7 +57,8 @@ NUMPY_REFUSED = {
 VIDUR_MODULES = frozenset(
     {
         "vidur.config", "vidur.entities", "vidur.entities.replica", "vidur.entities.request",
-        "vidur.logger", "vidur.scheduler", "vidur.scheduler.global_scheduler",
+        "vidur.logger", "vidur.openglia.replica_policy", "vidur.scheduler",
+        "vidur.scheduler.global_scheduler",
         "vidur.scheduler.global_scheduler.base_global_scheduler",
         "vidur.scheduler.replica_scheduler.base_replica_scheduler", "vidur.types",
     }

@@ -1,11 +1,12 @@
-"""The router's side of a router that is told what changed (``recording.py``)."""
+"""The side of a candidate that is told what changed (``recording.py``)."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from openglia.problems.routing.simulator import interface
-from openglia.problems.routing.simulator.dispatch import Dispatcher, take
+from openglia.problems.routing.simulator.dispatch import Calls, take
 from openglia.problems.routing.simulator.job import Job
+from openglia.problems.routing.simulator.scheduling import Schedulers
 from openglia.problems.routing.simulator.wire import (
     ADMIT,
     ARRIVE,
@@ -25,7 +26,7 @@ from openglia.problems.routing.simulator.wire import (
 class Follower:
     """Does to the router's views what the engine did to its own, and calls where it calls."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Calls) -> None:
         self._dispatcher = dispatcher
         self._replicas = dispatcher.replica_views
         self._requests: dict[int, interface.Request] = {}  # that have arrived, not completed
@@ -104,3 +105,31 @@ class Follower:
         job = Job(index, 0.0, 0, 0)
         job.view = self._requests[index]
         self._dispatcher.take_back(job)
+
+
+class SchedulersFollower(Follower):
+    """Likewise for the schedulers of the replicas, which are asked about one of them."""
+
+    def __init__(self, schedulers: Schedulers) -> None:
+        super().__init__(schedulers)
+        self._schedulers = schedulers
+
+    def follow(self, told: Any) -> list[tuple[int, int]]:
+        """Follow changes, and ask; return the replica and whom it names, if it names one."""
+        changes, number, running = told
+        for change in changes:
+            self._do[change[0]](*change[1:])
+        if running is None:
+            offered = self._replicas[number].pending_queue
+            place = self._schedulers.admit(number, offered)
+        else:
+            offered = tuple([self._requests[index] for index in running])
+            place = self._schedulers.evict(number, offered)
+        return [] if place is None else [(number, offered[place].id)]
+
+    def _admit(self, number: int, index: int) -> None:
+        waiting, request = self._replicas[number]._waiting, self._requests[index]
+        if request in waiting:  # else somebody has changed the queue, which is said there
+            waiting.remove(request)
+            waiting.appendleft(request)
+        super()._admit(number, index)

@@ -1,4 +1,4 @@
-"""Runs a router for an engine in another process: ``python -P -m (this module)``.
+"""Runs a candidate for an engine in another process: ``python -P -m (this module)``.
 
 Standard input is the connection (``wire.py``). The router gets the objects of ``interface.py``, the
 same ones at each call, brought up to date before. No trace and no output length is ever here.
@@ -11,14 +11,16 @@ import os
 import sys
 from typing import NoReturn
 
-from openglia.problems.routing.benchmark.definition import Limits
+from openglia.problems.routing.benchmark.definition import Cluster, Limits
 from openglia.problems.routing.exchange import FAILED as STATUS
 from openglia.problems.routing.exchange import cluster_of
+from openglia.problems.routing.hooks import ROUTER
 from openglia.problems.routing.simulator.blame import classify
 from openglia.problems.routing.simulator.dispatch import Dispatcher
-from openglia.problems.routing.simulator.following import Follower
-from openglia.problems.routing.simulator.loading import resolve, vidur_modules
+from openglia.problems.routing.simulator.following import Follower, SchedulersFollower
+from openglia.problems.routing.simulator.loading import resolve, resolve_policy, vidur_modules
 from openglia.problems.routing.simulator.preparation import limit, load_numpy, seed_randomness
+from openglia.problems.routing.simulator.scheduling import Schedulers
 from openglia.problems.routing.simulator.wire import (
     FAILED,
     PLACED,
@@ -48,8 +50,7 @@ def main() -> int:
         seed_randomness(told["seed"])
         with vidur_modules():
             doing = "simulate"
-            dispatcher = Dispatcher(cluster, resolve(told["scheduler"]), 0, None)
-            serve(link, dispatcher)
+            serve(link, _follower(told["hook"], told["scheduler"], cluster))
     except BrokenLinkError:
         return 0
     except BaseException as error:
@@ -57,14 +58,19 @@ def main() -> int:
         return STATUS
 
 
-def serve(link: Link, dispatcher: Dispatcher) -> NoReturn:
+def _follower(hook: str, scheduler: str, cluster: Cluster) -> Follower:
+    if hook == ROUTER.name:
+        return Follower(Dispatcher(cluster, resolve(scheduler), 0, None))
+    return SchedulersFollower(Schedulers(cluster, resolve_policy(scheduler), 0, None))
+
+
+def serve(link: Link, follower: Follower) -> NoReturn:
     """Answer calls until the engine leaves.
 
     Raises:
         BrokenLinkError: it has left.
         RouterFailureError: the router broke a rule.
     """
-    follower = Follower(dispatcher)
     answer = READY
     while True:
         link.send(answer)

@@ -36,7 +36,7 @@ from openglia.problems.routing.simulator.loading import resolve, resolve_policy,
 from openglia.problems.routing.simulator.log import Log
 from openglia.problems.routing.simulator.preparation import limit, load_numpy, seed_randomness
 from openglia.problems.routing.simulator.routers import LlqRouter
-from openglia.problems.routing.simulator.scheduling import Schedulers
+from openglia.problems.routing.simulator.scheduled import SchedulersHere
 from openglia.problems.routing.simulator.timing import ExecutionTimes
 
 
@@ -201,15 +201,20 @@ def _child(
 
 
 def _calls(job: Job, seed: int, num_requests: int, clock: Clock) -> Calls:
-    """The router, here or in the process at the end of standard input."""
+    """The candidate, here or in the process at the end of standard input."""
     if job.isolated:
         # Late: few simulations need this.
-        from openglia.problems.routing.simulator.remote import RemoteRouter, introduce
+        from openglia.problems.routing.simulator.remote import (
+            RemoteRouter,
+            RemoteSchedulers,
+            introduce,
+        )
         from openglia.problems.routing.simulator.wire import Link
 
         link = Link(0)
-        introduce(link, job.scheduler, job.cluster, job.limits, seed)
-        return RemoteRouter(job.cluster, link, num_requests, job.limits, clock)
+        introduce(link, job.scheduler, job.cluster, job.limits, seed, job.hook)
+        remote = RemoteRouter if job.hook == ROUTER.name else RemoteSchedulers
+        return remote(job.cluster, link, num_requests, job.limits, clock)
     clock[0] = perf_counter()  # a candidate's file may hang while it is imported, too
     if job.hook == ROUTER.name:
         router: type[BaseGlobalScheduler] = resolve(job.scheduler)
@@ -217,7 +222,7 @@ def _calls(job: Job, seed: int, num_requests: int, clock: Clock) -> Calls:
         router = LlqRouter  # and no hook at all
     else:
         policy = resolve_policy(job.scheduler)
-        return Schedulers(job.cluster, policy, num_requests, job.limits, clock)
+        return SchedulersHere(job.cluster, policy, num_requests, job.limits, clock)
     return calls_of(job.cluster, router, num_requests, job.limits, clock)
 
 

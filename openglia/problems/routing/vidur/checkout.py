@@ -15,6 +15,7 @@ from typing import Literal
 
 from openglia.errors import OpenGliaError
 from openglia.files import write_atomically
+from openglia.problems.routing.hooks import HOOKS
 from openglia.problems.routing.repository import fetch, git, git_is_there
 
 UPSTREAM = "https://github.com/microsoft/vidur"
@@ -22,9 +23,9 @@ PINNED_COMMIT = "8383d2935bc62723a212090baa9f98ada206fc14"
 PACKAGE = "vidur"  # the one directory that is checked out
 
 # Ours in the checkout: not foreign changes.
-WORKING_SCHEDULER = "vidur/scheduler/global_scheduler/ai_global_scheduler.py"
+WORKING_FILES = tuple(f"{PACKAGE}/{hook.file}" for hook in HOOKS.values())
 OWN_FILES = (
-    WORKING_SCHEDULER,
+    *WORKING_FILES,
     "vidur/types/global_scheduler_type.py",
     "vidur/scheduler/global_scheduler/global_scheduler_registry.py",
     "vidur/openglia",
@@ -156,7 +157,7 @@ def _copy_own_files(old: Path, new: Path) -> None:
         name = path.relative_to(old)
         if path.is_dir() or name.parts[0] == ".git" or "__pycache__" in name.parts:
             continue
-        if str(name) == WORKING_SCHEDULER or not (new / name).exists():
+        if str(name) in WORKING_FILES or not (new / name).exists():
             (new / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, new / name, follow_symlinks=False)
 

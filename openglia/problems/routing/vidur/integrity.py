@@ -5,7 +5,7 @@ made it, and put right, since people read it.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from openglia.errors import OpenGliaError
 from openglia.files import files_below, listing, write_atomically
 from openglia.problems.problem import Check
 from openglia.problems.routing import repository
+from openglia.problems.routing.hooks import HOOKS
 from openglia.problems.routing.vidur import checkout, tree
 
 _NAME = "simulator tree"
@@ -22,7 +23,7 @@ _NAME = "simulator tree"
 def check_checkout(commit: str) -> Check:
     """Compare Vidur's checkout with ``commit`` plus overrides, and put it right.
 
-    The working scheduler may be anything. Compiled files are removed: they could say something
+    The working files may be anything. Compiled files are removed: they could say something
     else than their sources.
     """
     if not (paths.VIDUR / ".git").exists():
@@ -42,8 +43,8 @@ def check_checkout(commit: str) -> Check:
         return Check(_NAME, "failed", f"the checkout cannot be read: {error}")
     expected = {str(path.relative_to(pristine)): path for path in files_below(pristine)}
     expected |= tree.overrides()
-    expected.pop(tree.ROUTER, None)
-    changed = _repair(package, expected, spared=tree.ROUTER)
+    spared = {str(hook.file) for hook in HOOKS.values()}
+    changed = _repair(package, expected, spared)
     found = [f"{checkout.PACKAGE}/{name}" for name in changed]
     if head != commit:
         found.append(f"HEAD ({head[:12]})")
@@ -59,7 +60,7 @@ def check_checkout(commit: str) -> Check:
     )
 
 
-def _repair(package: Path, expected: Mapping[str, Path], spared: str) -> list[str]:
+def _repair(package: Path, expected: Mapping[str, Path], spared: Collection[str]) -> list[str]:
     """Make the files below ``package`` equal to ``expected``; return those that were not."""
     for folder in sorted(package.rglob("__pycache__")):
         if folder.is_dir() and not folder.is_symlink():
@@ -67,7 +68,7 @@ def _repair(package: Path, expected: Mapping[str, Path], spared: str) -> list[st
     present = {str(path.relative_to(package)): path for path in files_below(package)}
     changed = []
     for name, path in present.items():
-        if name not in expected and name != spared:
+        if name not in expected and name not in spared:
             path.unlink()
             with suppress(OSError):  # not empty
                 path.parent.rmdir()

@@ -22,6 +22,7 @@ from openglia.measuring.allowance import Allowance
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.exchange import FAILED, Failure, Job, Summary, last_lines
 from openglia.problems.routing.hardware.roofline import profile_hash
+from openglia.problems.routing.hooks import ROUTER
 from openglia.problems.routing.simulator.clock import SLACK, Clock, mapped, over_limit, seconds_left
 from openglia.problems.routing.vidur import checkout, command, predictors, tree
 from openglia.problems.routing.vidur.task import CLOCK, Observed, Task
@@ -76,6 +77,8 @@ def work_off(job: Job) -> int:
     Raises:
         OpenGliaError: Vidur or its predictors are missing or damaged.
     """
+    if job.hook != ROUTER.name:
+        raise OpenGliaError("schedulers of replicas do not run on Vidur yet; use embedded")
     commit = checkout.Source.from_environment().commit
     work = predictors.verify(job.cluster)
     router = command.router_type(job.scheduler)

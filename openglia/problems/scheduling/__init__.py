@@ -1,0 +1,1 @@
+"""Batch scheduling inside the replicas, under a fixed router: admission and eviction."""

@@ -1,0 +1,1 @@
+"""What the offline researcher searches for the scheduling problem."""
