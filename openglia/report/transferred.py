@@ -182,7 +182,7 @@ def plot(results: Any, shown: Presentation) -> Plot | Absent:
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"final to {label}, {shown.case} by {shown.case}")
 
-    height = 0.9 + 0.36 * len(rows)
+    height = 1.5 + 0.36 * len(rows)
     spoken = "; ".join(f"{s.name} {units.ratio(s.value)}" for s in rows)
     return Plot(
         NAME,

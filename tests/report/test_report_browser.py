@@ -16,7 +16,10 @@ ROUTING = PRESENTATION
 COMMAND = browser.find()
 pytestmark = pytest.mark.skipif(COMMAND is None, reason="no Chromium or Chrome on this machine")
 
-PLOTS = ["plot-routers", "plot-seeds", "plot-progress", "plot-response_times", "plot-timeline"]
+PLOTS = [
+    f"plot-{name}"
+    for name in ("routers", "seeds", "transfer", "progress", "response_times", "timeline")
+]
 COMPARED = ["plot-ratios", "plot-curves"]
 # How far a box's content reaches beyond it, the widest of all.
 BEYOND = """Math.max(...[...document.querySelectorAll('.scroll')]
