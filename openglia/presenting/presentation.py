@@ -84,15 +84,17 @@ class Presentation:
     def table(self, lines: Group) -> list[list[str]]:
         """Candidates side by side, header first."""
         unit = f" ({self.objective.unit})" if self.objective.unit else ""
+        held = any(self.score(line).held for line in lines.values())
         head = [self.noun, f"value{unit}", "90 % interval", f"to {self.yardstick_label}"]
-        rows = [head]
+        rows = [head + ["constraints"] * held]
         for name, line in lines.items():
             score = self.score(line)
             if score.value is None:
-                rows.append([name, "failed", score.reason, ""])
+                rows.append([name, "failed", score.reason, "", *[""] * held])
                 continue
             bounds = "" if score.interval is None else units.span(score.interval)
-            rows.append([name, units.figure(score.value), bounds, units.ratio(score.ratio)])
+            row = [name, units.figure(score.value), bounds, units.ratio(score.ratio)]
+            rows.append(row + [score.held] * held)
         return rows
 
     def aside(self, _line: Line) -> str:

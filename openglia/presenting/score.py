@@ -72,6 +72,15 @@ class Score:
         return sum(share for _, share in self._constraints)
 
     @property
+    def held(self) -> str:
+        """A word on all constraints, and by how much they are broken; "": there are none."""
+        entries = items(self.line, "constraints")
+        if broken := [f"{100 * share:.1f} %" for _, share in self._constraints if share > 0]:
+            return f"broken by {' and '.join(broken)}"
+        known = all(number(entry, "violation") is not None for entry in entries)
+        return ("kept" if known else "not known") if entries else ""
+
+    @property
     def constraints(self) -> list[str]:
         """Each constraint in words: what was measured, and whether it is kept."""
         return [words for words, _ in self._constraints]

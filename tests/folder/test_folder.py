@@ -247,9 +247,29 @@ def test_objective_and_baselines_of_the_settings(folder):
     assert described["hash"] == problem.hash == read_source(place).hash
 
 
+def test_a_number_of_the_evaluators_can_be_bounded(folder):
+    told = '{"combined_score": 1, "size": names["answer"]()}'
+    place = folder(
+        EVALUATOR.replace('{"combined_score": names["answer"]()}', told),
+        openglia__yaml="constraints: [{metric: size, at_most: 3}, {metric: size, at_least: 1}]\n"
+        "repeats: 2\n",
+    )
+    problem = opened(place)
+    line = problem.measure(problem.start, problem.everything)
+    score = problem.presentation.score(line)
+    assert score.violation == pytest.approx(0.5 / 3)  # it answers 3.5
+    assert score.broken == ["size 3.50, at most 3.00: BROKEN by 16.7 %"]
+    assert problem.told(line).endswith("\n  size 3.50, at least 1.00: kept")
+    assert problem.presentation.table({"start": line})[1][-1] == "broken by 16.7 %"
+    place = folder(openglia__yaml="constraints: [{metric: size, at_most: 3}]\n")
+    line = opened(place).measure(place / "initial_program.py", problem.everything)
+    assert line["reason"].startswith("evaluate() gave no finite number as size, which is bounded")
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
+        ("constraints: [{metric: size}]\n", "needs either at_most or at_least"),
         ("objectiv: 3\n", "objectiv: is not a key here"),
         ("objective: {direction: up}\n", "objective.direction: must be one of maximize, minimize"),
         ("repeats: 0\n", "repeats: must be at least 1"),

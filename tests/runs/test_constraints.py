@@ -4,7 +4,7 @@ import pytest
 
 from openglia.discovery.offline.search import Search
 from openglia.presenting.objective import Objective, Rank
-from openglia.problems.routing.family.space import Routers
+from openglia.problems.routing.family.task import TASK
 from openglia.problems.routing.presentation import RoutingPresentation
 from openglia.report.data import read
 from openglia.report.verdict import constraint_words, worse_words
@@ -112,7 +112,7 @@ def test_a_library_that_raises_the_gain_keeps_them():
 
 def test_the_search_prefers_what_keeps_them():
     """Lower margins score better here, and break a constraint."""
-    search = Search(Routers(), seed=3, budget=60)
+    search = Search(TASK.space, seed=3, budget=60)
     while trials := search.ask():
         (trial,) = trials
         margin = trial.point.margin

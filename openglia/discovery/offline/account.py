@@ -9,7 +9,7 @@ from typing import Any
 
 from openglia.discovery.offline.search import Search, Trial
 from openglia.presenting.objective import Rank
-from openglia.presenting.score import Case, Line, Score
+from openglia.presenting.score import Case, Line
 from openglia.problems.space import OfflineTask, Settings, described, spelled
 
 _SHOWN = 8  # candidates in a table
@@ -105,7 +105,7 @@ class _Account:
             f"{figure(interval[0])} to {figure(interval[1])}" if interval else "n/a",
             "n/a" if score.ratio is None else f"{score.ratio:.3f}",
             *(spell(result) for spell in self.task.columns.values()),
-            *([_broken(score)] if self._constrained else []),
+            *([score.held] if self._constrained else []),
         ]
 
     def _value(self, cost: float) -> float:
@@ -242,11 +242,6 @@ class _Account:
             "only its "
             f"family; a policy outside it may be better. {self.task.space.caveat}"
         )
-
-
-def _broken(score: Score) -> str:
-    share = score.violation
-    return f"broken by {100 * share:.1f} %" if share > 0 else "kept"
 
 
 def _section(title: str, opening: str, titles: list[str], rows: list[list[str]]) -> str:

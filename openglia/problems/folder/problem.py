@@ -15,6 +15,7 @@ from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import read_handed_over, sha256
 from openglia.measuring.bootstrap import bootstrap_interval
+from openglia.presenting import tolerant
 from openglia.presenting.score import Line
 from openglia.problems.asked import RefusedError, chosen
 from openglia.problems.folder import marks
@@ -159,6 +160,14 @@ class Folder(Problem):
                 if progress is not None:
                     progress(len(by_number), len(look.cases))
         found = [by_number[number] for number in range(len(look.cases))]
+        constraints = []
+        for constraint in self.source.settings.constraints:
+            told = [tolerant.number(one.metrics, constraint.metric) for one in found]
+            known = [value for value in told if value is not None]
+            if len(known) < len(told) and not quick:
+                wrong = f"evaluate() gave no finite number as {constraint.metric}, which is bounded"
+                return self.failed("score", f"{wrong} in openglia.yaml", look, source)
+            constraints.append(constraint.held(fmean(known) if known else None).to_json())
         values = [measured.value for measured in found if measured.value is not None]
         by_case = [value for measured in found for value in measured.by_case]
         warnings = list(dict.fromkeys(m.warning for m in found if m.warning))
@@ -172,6 +181,7 @@ class Folder(Problem):
             "by_case": by_case,
             "metrics": dict(found[-1].metrics),
             "detail": found[-1].detail,
+            **({"constraints": constraints} if constraints else {}),
             **({"warnings": warnings} if warnings else {}),
         }
 

@@ -1,11 +1,12 @@
 """``openglia.yaml``, which may stand in a problem's folder: what its other files do not say."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from openglia.presenting.objective import Objective
+from openglia.problems.constraints import Held, held
 from openglia.problems.refusals import Model, refusal, validated
 from openglia.problems.yaml_file import read_mapping
 
@@ -25,6 +26,26 @@ class Score(Model):
         """As the harness knows it."""
         words = self.words or self.name.replace("_", " ")
         return Objective(self.name, words, self.unit, self.direction == "minimize")
+
+
+class Constraint(Model):
+    """A bound on a number that evaluate() returns, on average over repeats."""
+
+    metric: str
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @model_validator(mode="after")
+    def _has_one_bound(self) -> Self:
+        if (self.at_most is None) == (self.at_least is None):
+            raise refusal("", "needs either at_most or at_least")
+        return self
+
+    def held(self, value: float | None) -> Held:
+        """The constraint for what was measured; None: nothing was."""
+        metric = Objective(self.metric, self.metric.replace("_", " "), "")
+        at_least = self.at_most is None
+        return held(metric, value, self.at_least if at_least else self.at_most, at_least=at_least)
 
 
 class Splits(Model):
@@ -49,6 +70,7 @@ class Settings(Model):
     """The whole file. All of it may be absent."""
 
     objective: Score = Score()
+    constraints: list[Constraint] = Field(default_factory=list)
     timeout: Seconds | int | None = None  # of one evaluation; default: config.yaml's, else 300 s
     memory_mb: int = Field(4096, ge=64)  # address space of one evaluation
     repeats: int = Field(1, ge=1, le=1000)  # of each evaluation, where it is noisy

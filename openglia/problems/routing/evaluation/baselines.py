@@ -17,7 +17,7 @@ from openglia.errors import OpenGliaError
 from openglia.files import sha256, sparing, write_json
 from openglia.paths import CACHE
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.evaluation.constraints import held
+from openglia.problems.routing.evaluation.constraints import constrained
 from openglia.problems.routing.evaluation.measuring import BUILTIN, Evaluation, measure
 from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.simulators import Simulator
@@ -100,7 +100,7 @@ def with_constraints(
                 reference = reference_values(
                     evaluation, benchmark, constraint.metric, router, jobs=jobs
                 )
-        found.append(held(constraint, statistics.metrics, reference))
+        found.append(constrained(constraint, statistics.metrics, reference))
     return replace(evaluation, constraints=tuple(found))
 
 

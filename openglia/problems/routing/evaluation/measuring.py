@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from openglia.errors import OpenGliaError, UsageError
 from openglia.files import folder_for_output, is_sealed, sha256, sparing
 from openglia.paths import CACHE
+from openglia.problems.constraints import Held
 from openglia.problems.routing.benchmark.definition import Benchmark
-from openglia.problems.routing.evaluation.constraints import Held
 from openglia.problems.routing.evaluation.giving_up import GivingUp
 from openglia.problems.routing.evaluation.simulation import Progress, Simulations, simulate
 from openglia.problems.routing.exchange import Failure, Summary

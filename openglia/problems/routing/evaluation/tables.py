@@ -47,6 +47,8 @@ def comparison_table(rows: Sequence[Mapping[str, Any]], objective: "Objective") 
     if objective.name == _MEAN:
         first = "mean (s)"
         del others[first]
+    from openglia.presenting.score import Keys  # late: likewise
+
     held = any("constraints" in row for row in rows)
     yardstick = _yardstick(rows)
     noun = "router" if yardstick == "llq" else "scheduler"
@@ -67,19 +69,10 @@ def comparison_table(rows: Sequence[Mapping[str, Any]], objective: "Objective") 
                 "" if ratio is None else f"{ratio:.3f}",
                 *(f"{row[key]:.{1 if key == 'p99' else 2}f}" for key in others.values()),
                 f"{100 * row['restarted_share']:.1f} %",
-                *([kept_or_broken(row)] if held else []),
+                *([Keys().of(row).held] if held else []),
             ]
         )
     return cells
-
-
-def kept_or_broken(row: Mapping[str, Any]) -> str:
-    """A word on all constraints of an evaluation, and by how much it breaks them."""
-    shares = [held["violation"] for held in row.get("constraints", ())]
-    broken = [share for share in shares if share]
-    if broken:
-        return "broken by " + " and ".join(f"{100 * share:.1f} %" for share in broken)
-    return "not known" if None in shares else "kept"
 
 
 def _failure(result: Mapping[str, Any], where: str) -> str:

@@ -15,7 +15,7 @@ from openglia.presenting.score import Case, Line
 from openglia.presenting.tolerant import at, interval, items, mapping, number, text
 from openglia.problems.routing.benchmark.definition import BASELINE_WORDS, BEYOND_VIDUR, DEFAULT
 from openglia.problems.routing.benchmark.objectives import OBJECTIVES
-from openglia.problems.routing.evaluation.tables import comparison_table, kept_or_broken
+from openglia.problems.routing.evaluation.tables import comparison_table
 from openglia.problems.routing.hooks import ROUTER
 from openglia.problems.routing.presentation.keys import KEYS
 from openglia.problems.routing.scored_on import argument
@@ -100,7 +100,7 @@ class RoutingPresentation(Presentation):
         if objective != DEFAULT:
             title = f"{units.first_upper(self.objective.words)}{unit}"
             first = [(title, lambda e: units.figure(number(e, objective))), of_objective, mean]
-        held = [("Constraints", lambda e: kept_or_broken(mapping(e)))] if constrained else []
+        held = [("Constraints", lambda e: self.score(e).held)] if constrained else []
         self.columns = (*first, *held, *others)
 
     @classmethod
