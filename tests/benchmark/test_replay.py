@@ -12,7 +12,7 @@ import pytest
 from openglia.discovery.experiment import AgentCommand, Limits
 from openglia.discovery.models import Choice
 from openglia.errors import OpenGliaError, UsageError
-from openglia.problems.routing import kind, scored_on
+from openglia.problems.routing import scored_on
 from openglia.problems.routing.benchmark.loading import load_benchmark, resolved, to_yaml
 from openglia.problems.routing.benchmark.replay import source, windows
 from openglia.problems.routing.benchmark.replay.formats import FORMATS, Format
@@ -314,7 +314,7 @@ def test_a_run_says_what_it_replays_and_finds_a_changed_file(recorded, tmp_path,
 
 def test_a_run_does_not_begin_where_agents_could_read_the_trace(recorded, tmp_path, monkeypatch):
     recorded()
-    monkeypatch.setattr(kind, "is_shown", lambda file: file == tmp_path / "mine.csv")
+    monkeypatch.setattr(scored_on, "is_shown", lambda file: file == tmp_path / "mine.csv")
     with pytest.raises(UsageError, match=r"mine\.csv lies where agents can read it.*move it"):
         KIND.open(str(tmp_path / "mine.yaml"), "embedded")
 
