@@ -17,12 +17,12 @@ from openglia import paths
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.trace import Trace
 from openglia.problems.routing.hardware.tables import Tables
-from openglia.problems.routing.hooks import REPLICA_SCHEDULER
+from openglia.problems.routing.hooks import REPLICA_SCHEDULER, policy_file
 from openglia.problems.routing.simulator import host, interface, wire
 from openglia.problems.routing.simulator.engine import simulate, simulate_calling
 from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.following import SchedulersFollower
-from openglia.problems.routing.simulator.loading import POLICIES, resolve_policy, vidur_modules
+from openglia.problems.routing.simulator.loading import resolve_policy, vidur_modules
 from openglia.problems.routing.simulator.policy import ReplicaPolicy
 from openglia.problems.routing.simulator.remote import RemoteSchedulers
 from openglia.problems.routing.simulator.routers import LlqRouter
@@ -250,7 +250,7 @@ def test_its_time_per_call_is_limited(times):
 
 
 def test_the_builtin_files_are_those_that_are_named():
-    files = {path.stem for path in POLICIES.glob("*.py")}
+    files = {path.stem for path in policy_file("builtin:random").parent.glob("*.py")}
     assert files | {"fcfs"} == set(REPLICA_SCHEDULER.builtins)
 
 

@@ -13,12 +13,14 @@ from vidur_cases import (
     recorded_case,
     run_engine,
     run_vidur,
+    scheduling_cases,
 )
 
 from openglia.problems.routing.hardware.tables import Tables
 from openglia.problems.routing.simulator.timing import ExecutionTimes
 
 INDEX = json.loads((RECORDINGS / "cases.json").read_text())["cases"]
+SCHEDULING = json.loads((RECORDINGS / "scheduling.json").read_text())["cases"]
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +31,14 @@ def tables() -> Tables:
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, np.ndarray]:
-    with np.load(RECORDINGS / "results.npz") as archive:
-        return dict(archive)
+    found = {}
+    for name in ("results", "scheduling"):
+        with np.load(RECORDINGS / f"{name}.npz") as archive:
+            found |= archive
+    return found
 
 
-@pytest.mark.parametrize("entry", INDEX, ids=[entry["name"] for entry in INDEX])
+@pytest.mark.parametrize("entry", [*INDEX, *SCHEDULING], ids=lambda entry: entry["name"])
 def test_engine_repeats_the_recorded_result_to_the_last_bit(entry, tables, results):
     case = recorded_case(entry, results)
     got = run_engine(case, ExecutionTimes.of(case.cluster, tables, "recorded"))
@@ -54,6 +59,10 @@ def test_recordings_hold_what_makes_them_hard(results):
     held = results["sarathi-hold_back/routed_at"] - results["sarathi-hold_back/arrived_at"]
     assert held.max() > 0.1
     assert any(entry["error"] for entry in INDEX)
+    assert len({entry["policy"] for entry in SCHEDULING}) == 5
+    assert min(results[f"{entry['name']}/num_restarts"].sum() for entry in SCHEDULING) > 5
+    times = {results[f"{entry['name']}/completed_at"].sum() for entry in SCHEDULING}
+    assert len(times) == len(SCHEDULING)
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +93,19 @@ def test_engine_equals_vidur_on_fresh_random_workloads(vidur_commit, tables):
             continue
         for field in FIELDS:
             np.testing.assert_array_equal(got[field], expected[field], f"{field} of {case}")
+
+
+def test_schedulers_do_the_same_inside_vidurs_replicas(vidur_commit, tables):
+    seed = int(np.random.default_rng().integers(1 << 31))  # printed below when it fails
+    cases = scheduling_cases(seed, 2)
+    without = [replace(case, policy=None) for case in cases if case.policy == "stub.py"]
+    found = run_vidur([*cases, *without], vidur_commit, RECORDINGS / "tables.npz")
+    for case, expected in zip([*cases, *without], found, strict=True):
+        got = run_engine(case, ExecutionTimes.of(case.cluster, tables, "recorded"))
+        assert "error" not in got
+        for field in FIELDS:
+            np.testing.assert_array_equal(got[field], expected[field], f"{field} of {case}")
+    # First come, first served, asked for each admission and eviction, is Vidur's own to the bit.
+    asked = [result for case, result in zip(cases, found, strict=False) if case.policy == "stub.py"]
+    for mine, own in zip(asked, found[len(cases) :], strict=True):
+        assert all(mine[field] == own[field] for field in FIELDS)

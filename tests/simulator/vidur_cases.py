@@ -11,15 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
+from openglia import paths
 from openglia.problems.routing.benchmark.definition import Cluster, ReplicaScheduler
 from openglia.problems.routing.benchmark.trace import Trace, to_csv
 from openglia.problems.routing.exchange import cluster_of
-from openglia.problems.routing.simulator.engine import simulate
+from openglia.problems.routing.hooks import REPLICA_SCHEDULER, policy_file
+from openglia.problems.routing.simulator.engine import simulate, simulate_calling
 from openglia.problems.routing.simulator.failures import RouterFailureError
-from openglia.problems.routing.simulator.loading import load_router, vidur_modules
+from openglia.problems.routing.simulator.loading import load_router, resolve_policy, vidur_modules
 from openglia.problems.routing.simulator.routers import ROUTERS
+from openglia.problems.routing.simulator.scheduled import SchedulersHere
 
 HERE = Path(__file__).resolve().parent
+STUB = paths.ENVIRONMENT / "stubs" / "ai_replica_scheduler_stub.py"
 RECORDINGS = HERE / "recordings"
 
 FIELDS = (
@@ -29,6 +33,11 @@ FIELDS = (
     "routed_at",
     "num_restarts",
     "replica_id",
+)
+
+POLICIES = (
+    *(f"builtin:{name}" for name in REPLICA_SCHEDULER.builtins if name != "fcfs"),
+    *("stub.py", "watching.py"),
 )
 
 # All cases share one profile, so that one small set of tables serves them.
@@ -52,13 +61,23 @@ def cluster(scheduler: ReplicaScheduler, replicas: int) -> Cluster:
 
 @dataclass(frozen=True)
 class Case:
-    """One simulation. ``router`` is a built-in's name or a file of tests/simulator/routers."""
+    """One simulation. ``router`` is a built-in's name or a file of tests/simulator/routers.
+
+    ``policy`` likewise is the scheduler of the replicas, and a file of tests/simulator/policies.
+    """
 
     name: str
     cluster: Cluster
     trace: Trace
     router: str
     seed: int
+    policy: str | None = None
+
+    @property
+    def policy_file(self) -> Path | None:
+        if self.policy is None or self.policy.startswith("builtin:"):
+            return self.policy and policy_file(self.policy)
+        return STUB if self.policy == "stub.py" else HERE / "policies" / self.policy
 
     @property
     def router_file(self) -> Path | None:
@@ -69,7 +88,14 @@ def recorded_case(entry: dict, results: Mapping[str, np.ndarray]) -> Case:
     """The case of an entry of ``cases.json``, with its trace from ``results.npz``."""
     columns = ("arrived_at", "num_prefill_tokens", "num_decode_tokens")
     trace = Trace(*(results[f"{entry['name']}/{column}"].tolist() for column in columns))
-    return Case(entry["name"], cluster_of(entry["cluster"]), trace, entry["router"], entry["seed"])
+    return Case(
+        entry["name"],
+        cluster_of(entry["cluster"]),
+        trace,
+        entry["router"],
+        entry["seed"],
+        entry.get("policy"),
+    )
 
 
 def draw_trace(rng: np.random.Generator, count: int, rate: float, prompts=120, outputs=90) -> Trace:
@@ -137,6 +163,27 @@ def named_cases() -> list[Case]:
     return cases
 
 
+def scheduling_cases(seed: int, draws: int) -> list[Case]:
+    """Each scheduler on random cases of Sarathi, most short of memory; the router is LLQ."""
+    cases = []
+    for number in range(draws):
+        case = random_case(number, seed)
+        scheduler = replace(
+            case.cluster.replica_scheduler,
+            type="sarathi",
+            num_blocks=(134, 160, 250)[number % 3],
+            chunk_size=(512, 64, 16, 200)[number % 4],
+            max_tokens_in_batch=None,
+        )
+        own = replace(case.cluster, replica_scheduler=scheduler, replicas=1 + number % 2)
+        rng = np.random.default_rng([seed, number])
+        trace = draw_trace(rng, 50, (4.0, 12.0)[number % 2], 150, 250)
+        for policy in POLICIES:
+            name = f"{policy.removeprefix('builtin:').removesuffix('.py')}-{number}"
+            cases.append(Case(name, own, trace, "llq", number, policy))
+    return cases
+
+
 def run_engine(case: Case, times) -> dict:
     """The engine's results in the form of ``vidur_process``."""
     random.seed(case.seed)
@@ -145,7 +192,12 @@ def run_engine(case: Case, times) -> dict:
         file = case.router_file
         router = load_router(file) if file else ROUTERS[case.router]
         try:
-            simulation = simulate(case.cluster, case.trace, router, times)
+            if case.policy:
+                make = resolve_policy(str(case.policy_file))
+                calls = SchedulersHere(case.cluster, make, len(case.trace), None)
+                simulation = simulate_calling(calls, case.cluster, case.trace, times, None)
+            else:
+                simulation = simulate(case.cluster, case.trace, router, times)
         except RouterFailureError as failure:
             return {"error": f"{failure.rule}: {failure.reason}"}
     records = simulation.records
@@ -169,7 +221,12 @@ def run_vidur(cases: list[Case], commit: str, tables: Path | None = None) -> lis
             )
             words.append("--no-metrics_config_write_metrics")
             jobs.append(
-                {"words": words, "router": str(router) if router else None, "seed": case.seed}
+                {
+                    "words": words,
+                    "router": str(router) if router else None,
+                    "policy": str(case.policy_file) if case.policy else None,
+                    "seed": case.seed,
+                }
             )
         results = place / "results.json"
         subprocess.run(

@@ -2,9 +2,10 @@
 
 Reads a JSON list of cases from standard input, writes a JSON list of results to the file named by
 its argument. A case: {"words": options of Vidur's command line, "router": path or null,
-"seed": int}. A result: the requests' times by request id, or {"error": text} where Vidur stopped
-with requests that never complete. A composed Vidur is on the path. The working folder is that of
-the trained predictors; or a second argument names recorded tables, and nothing is trained.
+"policy": likewise, "seed": int}. A result: the requests' times by request id, or {"error": text}
+where Vidur stopped with requests that never complete. A composed Vidur is on the path. The working
+folder is that of the trained predictors; or a second argument names recorded tables, and nothing
+is trained.
 """
 
 import atexit
@@ -26,11 +27,14 @@ from vidur.execution_time_predictor import ExecutionTimePredictorRegistry
 from vidur.execution_time_predictor.sklearn_execution_time_predictor import (
     SklearnExecutionTimePredictor,
 )
+from vidur.openglia import replica_scheduling
 from vidur.openglia.requests import RoutedRequest
 from vidur.openglia.supervision import AI_ROUTER
 from vidur.scheduler import GlobalSchedulerRegistry
+from vidur.scheduler.replica_scheduler.replica_scheduler_registry import ReplicaSchedulerRegistry
+from vidur.scheduler.replica_scheduler.sarathi_replica_scheduler import SarathiReplicaScheduler
 from vidur.simulator import Simulator
-from vidur.types import GlobalSchedulerType
+from vidur.types import GlobalSchedulerType, ReplicaSchedulerType
 
 ENTITIES = (Batch, BatchStage, Cluster, ExecutionTime, Replica, Request, RoutedRequest)
 
@@ -47,6 +51,7 @@ def run(case):
         spec.loader.exec_module(module)
         if GlobalSchedulerType.AI in GlobalSchedulerRegistry._registry:  # the router of before
             GlobalSchedulerRegistry.unregister(GlobalSchedulerType.AI)
+    replace_sarathi(case["policy"])
     sys.argv[1:] = case["words"]
     config = SimulationConfig.create_from_cli_args()
     random.seed(case["seed"])
@@ -71,6 +76,20 @@ def run(case):
         "end_time": float(simulator._time),
         "loop_seconds": time.perf_counter() - started,
     }
+
+
+def replace_sarathi(policy):
+    """Put a candidate's scheduler in its place, or Vidur's own back."""
+    registry = ReplicaSchedulerRegistry
+    if policy:
+        spec = importlib.util.spec_from_file_location(replica_scheduling.CANDIDATE, policy)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[replica_scheduling.CANDIDATE] = module
+        spec.loader.exec_module(module)
+        replica_scheduling.install()
+    else:
+        registry.unregister(ReplicaSchedulerType.SARATHI)
+        registry.register(ReplicaSchedulerType.SARATHI, SarathiReplicaScheduler)
 
 
 def predict_from(tables):

@@ -125,6 +125,53 @@ def test_how_routers_fail(cache, tmp_path, rule, router):
         assert "openglia" not in failure["detail"], "only the router's own frames"
 
 
+SCHEDULER = """
+from vidur.openglia.replica_policy import ReplicaPolicy
+
+class AIReplicaScheduler(ReplicaPolicy):
+    def admit(self, waiting):
+        {body}
+        return waiting[-1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "body"),
+    [
+        (None, "pass"),
+        (None, None),
+        ("oracle", "waiting[0].num_decode_tokens"),
+        ("exception", "1 / 0"),
+        ("invalid-choice", "return self"),
+        ("never-completed", "return None"),
+    ],
+)
+def test_schedulers_of_replicas(cache, tmp_path, rule, body):
+    """Where ``body`` is None, the built-in shortest_prompt."""
+    scheduler = tmp_path / "scheduler.py"
+    scheduler.write_text(SCHEDULER.format(body=body))
+    trace = tmp_path / "trace.csv"
+    rows = [(0.0, 20, 30), (0.0, 100, 50), (0.25, 7, 1), (0.5, 200, 56)]
+    columns = ["arrived_at", "num_prefill_tokens", "num_decode_tokens"]
+    pd.DataFrame(rows, columns=columns).to_csv(trace, index=False)
+    job = Job(
+        scheduler="builtin:shortest_prompt" if body is None else str(scheduler),
+        cluster=CLUSTER,
+        limits=Limits(),
+        traces={3: trace},
+        output_dir=tmp_path / "out",
+        hook="scheduling",
+    )
+    if rule is not None:
+        assert worker.work_off(job) == worker.FAILED
+        failure = json.loads((job.output_dir / "failure.json").read_text())
+        assert (failure["rule"], failure["seed"]) == (rule, 3)
+        return
+    assert worker.work_off(job) == 0
+    summary = json.loads((job.output_dir / "seed_3" / "summary.json").read_text())
+    assert 4 <= summary["router_calls"] <= 8  # LLQ's are not counted
+
+
 def test_an_edited_checkout_does_not_reach_a_simulation(cache, tmp_path):
     place = tmp_path / "place"
     pristine = tree.pristine(checkout.PINNED_COMMIT)

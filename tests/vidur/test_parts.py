@@ -160,7 +160,7 @@ def test_the_worker_stops_a_simulation_whose_router_hangs(limits, words, tmp_pat
     with subprocess.Popen([sys.executable, "-c", code, str(clock)]) as process:
         try:
             with pytest.raises(worker.SeedFailedError) as caught:
-                worker._wait(process, 7, limits, shared)
+                worker._wait(process, 7, limits, shared, "router")
         finally:
             process.kill()
     assert caught.value.failure.rule == "timeout"

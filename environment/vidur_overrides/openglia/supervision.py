@@ -13,10 +13,11 @@ AI_ROUTER = "vidur.scheduler.global_scheduler.ai_global_scheduler"
 
 
 class RouterCost:
-    """What the router's calls took, in this process."""
+    """What the candidate's calls took, in this process."""
 
     calls = 0
     seconds = 0.0
+    of_router = True  # else of the replicas' schedulers
     # When the router was entered, and 0 between its calls: the harness puts a memory here that it
     # watches (openglia/problems/routing/simulator/clock.py).
     clock: ClassVar[Any] = [0.0]
@@ -32,7 +33,7 @@ def load_ai_router() -> type[BaseGlobalScheduler]:
     try:
         module = importlib.import_module(AI_ROUTER)
     except Exception as error:
-        raise RouterFailureError("import", _describe(error)) from error
+        raise RouterFailureError("import", describe(error)) from error
     router = getattr(module, "AIGlobalScheduler", None)
     if not (isinstance(router, type) and issubclass(router, BaseGlobalScheduler)):
         raise RouterFailureError(
@@ -50,18 +51,19 @@ def supervised(router: type[BaseGlobalScheduler]) -> type[BaseGlobalScheduler]:
             # The trace holds the output lengths. It has been read by now.
             config.request_generator_config.trace_file = "not for routers"
             self.__arrived: dict[RoutedRequest, tuple[float, int]] = {}
-            _run(super().__init__, config, replicas)
+            guarded(super().__init__, config, replicas)
 
         def add_request(self, request: RoutedRequest) -> None:
             self.__arrived[request] = (request.arrived_at, request.num_prefill_tokens)
-            _run(super().add_request, request)
+            guarded(super().add_request, request)
 
         def schedule(self) -> list[tuple[int, RoutedRequest]]:
             start = perf_counter()
             # Within the guard and the clock: what is returned may be code of the router's too.
-            placements = _run(lambda: self.__checked(super(Supervised, self).schedule()))
-            RouterCost.seconds += perf_counter() - start
-            RouterCost.calls += 1
+            placements = guarded(lambda: self.__checked(super(Supervised, self).schedule()))
+            if RouterCost.of_router:
+                RouterCost.seconds += perf_counter() - start
+                RouterCost.calls += 1
             return placements
 
         def __checked(self, returned: Any) -> list[tuple[int, RoutedRequest]]:
@@ -107,7 +109,8 @@ def supervised(router: type[BaseGlobalScheduler]) -> type[BaseGlobalScheduler]:
     return Supervised
 
 
-def _run(call: Any, *arguments: Any) -> Any:
+def guarded(call: Any, *arguments: Any) -> Any:
+    """What a call of the candidate's code returns; its failures are the candidate's."""
     RouterCost.clock[0] = perf_counter()
     try:
         with router_code() as attempts:
@@ -117,7 +120,7 @@ def _run(call: Any, *arguments: Any) -> Any:
     except OracleError as error:
         raise RouterFailureError("oracle", str(error)) from error
     except Exception as error:
-        raise RouterFailureError("exception", _describe(error)) from error
+        raise RouterFailureError("exception", describe(error)) from error
     RouterCost.clock[0] = 0.0
     if attempts:  # and the router passed over the error
         raise RouterFailureError("oracle", attempts[0])
@@ -142,6 +145,7 @@ def _name(request: Any) -> str:
     return f"request {request.id}" if isinstance(request, RoutedRequest) else f"{request!r:.80}"
 
 
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
+    """Its first line."""
     words = str(error).splitlines()
     return f"{type(error).__name__}: {words[0]}" if words else type(error).__name__

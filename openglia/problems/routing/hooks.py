@@ -4,7 +4,7 @@ Standard library only: what runs candidates apart from everything else imports i
 """
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +55,11 @@ REPLICA_SCHEDULER = Hook(
     yardstick="fcfs",
 )
 HOOKS = {hook.name: hook for hook in (ROUTER, REPLICA_SCHEDULER)}
+
+_POLICIES = Path(__file__).parent / "simulator" / "policies"  # the built-in schedulers
+
+
+def policy_file(scheduler: str) -> Path:
+    """Where a replica's scheduler is. Vidur's own, fcfs, has none: it is what is there without."""
+    name = scheduler.removeprefix("builtin:")
+    return Path(scheduler) if name == scheduler else _POLICIES / f"{name}.py"

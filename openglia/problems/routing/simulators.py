@@ -100,7 +100,6 @@ def _vidur_files(cluster: Cluster) -> Iterator[Path]:
     yield paths.VIDUR / ".git"
     yield tree.pristine(checkout.Source.from_environment().commit)
     yield paths.OVERRIDES
-    yield paths.STUB
     if (work := predictors.folder(cluster)).is_dir():
         yield work
 
@@ -151,7 +150,7 @@ SIMULATORS = {
             _HERE / "repository.py",
             _HERE / "vidur",
             _HERE / "simulator" / "__init__.py",
-            _HERE / "simulator" / "clock.py",
+            *(_HERE / "simulator" / name for name in ("clock.py", "policy.py", "policies")),
         ),
         reads=_vidur_files,
         seconds=lambda limits: limits.vidur_simulation_seconds,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from openglia import paths
 from openglia.errors import UsageError
-from openglia.problems.problem import Problem, Say
+from openglia.problems.problem import Problem
 from openglia.problems.routing.benchmark.definition import Benchmark
 from openglia.problems.routing.hooks import REPLICA_SCHEDULER
 from openglia.problems.routing.others import others
@@ -41,10 +41,6 @@ class Scheduling(Routing):
         if (reason := _unfit(benchmark)) is not None:
             raise UsageError(f"benchmark {benchmark.name}: {reason}; choose another one")
         super().__init__(benchmark, simulator, file)
-
-    def confirm(self, _final: Path, say: Say) -> None:
-        """Not on Vidur yet."""
-        say("verification: not on Vidur, where schedulers of replicas do not run yet")
 
     def other_settings(self, names: Sequence[str] | None = None) -> list[Problem]:
         """Those by default that are fit for it, or those that are named."""

@@ -43,6 +43,6 @@ def seconds_left(clock: Clock, limit: float) -> float:
     return entered + limit - perf_counter() if entered else limit
 
 
-def over_limit(limit: float) -> str:
+def over_limit(limit: float, noun: str = "router") -> str:
     """What is said of a call that took longer, in one line."""
-    return f"a single call of the router took longer than {limit:g} s (limits.router_call_seconds)"
+    return f"a single call of the {noun} took longer than {limit:g} s (limits.router_call_seconds)"

@@ -10,14 +10,12 @@ from pathlib import Path
 from types import ModuleType
 
 from openglia.errors import OpenGliaError
-from openglia.problems.routing.hooks import REPLICA_SCHEDULER, ROUTER, Hook
+from openglia.problems.routing.hooks import REPLICA_SCHEDULER, ROUTER, Hook, policy_file
 from openglia.problems.routing.simulator import interface
 from openglia.problems.routing.simulator.dispatch import ROUTER_ERRORS, raise_failure
 from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.policy import ReplicaPolicy
 from openglia.problems.routing.simulator.routers import ROUTERS
-
-POLICIES = Path(__file__).parent / "policies"  # the built-in schedulers of replicas
 
 
 class GlobalSchedulerType(IntEnum):
@@ -138,12 +136,6 @@ def resolve(scheduler: str) -> type[interface.BaseGlobalScheduler]:
 def resolve_policy(scheduler: str) -> type[ReplicaPolicy]:
     """Likewise the scheduler of the replicas."""
     return _load(policy_file(scheduler), REPLICA_SCHEDULER, ReplicaPolicy)
-
-
-def policy_file(scheduler: str) -> Path:
-    """Where that is. There is none of Vidur's own, fcfs: it is what is there without one."""
-    name = scheduler.removeprefix("builtin:")
-    return Path(scheduler) if name == scheduler else POLICIES / f"{name}.py"
 
 
 def _package(name: str) -> None:

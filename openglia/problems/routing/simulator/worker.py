@@ -21,10 +21,9 @@ from typing import NoReturn
 
 from openglia.errors import OpenGliaError
 from openglia.measuring.allowance import Allowance
-from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.benchmark.trace import read_trace
 from openglia.problems.routing.exchange import FAILED, SUMMARY, Failure, Job
-from openglia.problems.routing.hooks import REPLICA_SCHEDULER, ROUTER
+from openglia.problems.routing.hooks import HOOKS, REPLICA_SCHEDULER, ROUTER
 from openglia.problems.routing.simulator.blame import HARNESS, classify, failed, reason_of
 from openglia.problems.routing.simulator.clock import SLACK, Clock, over_limit, seconds_left, shared
 from openglia.problems.routing.simulator.delayed import calls_of
@@ -86,7 +85,7 @@ def _run_seed(job: Job, seed: int, times: ExecutionTimes, log: Log) -> Failure |
     os.close(writing)
     os.close(telling)
     try:
-        status = _wait(child, reading, job.limits, clock, log)
+        status = _wait(child, reading, job, clock, log)
     except RouterFailureError as error:
         return failed(error.rule, error.reason, seed=seed)
     else:
@@ -117,12 +116,13 @@ def _end_of(child: int) -> int:
         return reading
 
 
-def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> int:
+def _wait(child: int, reading: int, job: Job, clock: Clock, log: Log) -> int:
     """Pass the child's output on until it ends; return its wait status.
 
     Raises:
         RouterFailureError: the seed, or one call of the router, took too long. The child is killed.
     """
+    limits = job.limits
     allowance = Allowance(child, limits.simulation_seconds)
     overstepped = None
     handle = _end_of(child)
@@ -145,7 +145,7 @@ def _wait(child: int, reading: int, limits: Limits, clock: Clock, log: Log) -> i
             if allowance.left() <= 0:
                 overstepped = f"one seed took more than {limits.simulation_seconds:g} s"
             elif seconds_left(clock, limits.router_call_seconds) <= 0:
-                overstepped = over_limit(limits.router_call_seconds)
+                overstepped = over_limit(limits.router_call_seconds, HOOKS[job.hook].noun)
             if overstepped:
                 os.kill(child, signal.SIGKILL)
                 break

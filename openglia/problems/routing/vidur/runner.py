@@ -42,6 +42,10 @@ def _simulate(task: Task, folder: Path) -> None:
     from openglia.problems.routing.simulator.clock import mapped
     from openglia.problems.routing.vidur.observed import ObservedSimulator
 
+    if task.schedules:
+        from vidur.openglia import replica_scheduling
+
+        replica_scheduling.install()
     RouterCost.clock = mapped(folder / CLOCK)
     config = SimulationConfig.create_from_cli_args()
     set_seeds(config.seed)

@@ -24,6 +24,7 @@ class Task:
     memory_mb: int  # address space for the router
     router_call_mean_ms: float
     resolution: float | None  # seconds between samples of the replicas; None: no samples
+    schedules: bool = False  # the candidate is inside the replicas, and no router
 
     def write(self, folder: Path) -> None:
         """For Vidur's process."""

@@ -14,6 +14,7 @@ from openglia import paths
 from openglia.errors import OpenGliaError
 from openglia.files import sha256
 from openglia.problems.routing import repository
+from openglia.problems.routing.hooks import ROUTER, Hook
 from openglia.problems.routing.vidur import checkout
 
 # Where the files of environment/vidur_overrides go; the folder openglia/ goes to vidur/openglia/.
@@ -22,7 +23,7 @@ REPLACED = {
     "global_scheduler_registry.py": "scheduler/global_scheduler/global_scheduler_registry.py",
 }
 ADDED = "openglia"
-ROUTER = "scheduler/global_scheduler/ai_global_scheduler.py"
+POLICY = Path(__file__).parents[1] / "simulator" / "policy.py"
 
 # Not needed to simulate.
 LEFT_OUT = shutil.ignore_patterns("profiling", "config_optimizer", "__pycache__")
@@ -33,6 +34,7 @@ def overrides() -> dict[str, Path]:
     files = {place: paths.OVERRIDES / name for name, place in REPLACED.items()}
     for path in sorted((paths.OVERRIDES / ADDED).glob("*.py")):
         files[f"{ADDED}/{path.name}"] = path
+    files[f"{ADDED}/replica_policy.py"] = POLICY
     return files
 
 
@@ -51,8 +53,8 @@ def apply_overrides(package: Path) -> None:
             shutil.copyfile(source, target)
 
 
-def compose(folder: Path, router: Path | None, commit: str) -> None:
-    """Make a runnable package ``folder/vidur``: pristine files, overrides, and ``router``.
+def compose(folder: Path, candidate: Path | None, commit: str, hook: Hook = ROUTER) -> None:
+    """Make a runnable package ``folder/vidur``: pristine files, overrides, and ``candidate``.
 
     Raises:
         OpenGliaError: the commit's files cannot be had from the checkout's Git objects.
@@ -60,7 +62,8 @@ def compose(folder: Path, router: Path | None, commit: str) -> None:
     package = folder / checkout.PACKAGE
     shutil.copytree(pristine(commit), package, ignore=LEFT_OUT)
     apply_overrides(package)
-    shutil.copyfile(router or paths.STUB, package / ROUTER)
+    if candidate is not None:
+        shutil.copyfile(candidate, package / hook.file)
 
 
 def pristine(commit: str) -> Path:

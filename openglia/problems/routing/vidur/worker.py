@@ -22,7 +22,7 @@ from openglia.measuring.allowance import Allowance
 from openglia.problems.routing.benchmark.definition import Limits
 from openglia.problems.routing.exchange import FAILED, Failure, Job, Summary, last_lines
 from openglia.problems.routing.hardware.roofline import profile_hash
-from openglia.problems.routing.hooks import ROUTER
+from openglia.problems.routing.hooks import HOOKS, REPLICA_SCHEDULER, ROUTER, Hook, policy_file
 from openglia.problems.routing.simulator.clock import SLACK, Clock, mapped, over_limit, seconds_left
 from openglia.problems.routing.vidur import checkout, command, predictors, tree
 from openglia.problems.routing.vidur.task import CLOCK, Observed, Task
@@ -77,19 +77,18 @@ def work_off(job: Job) -> int:
     Raises:
         OpenGliaError: Vidur or its predictors are missing or damaged.
     """
-    if job.hook != ROUTER.name:
-        raise OpenGliaError("schedulers of replicas do not run on Vidur yet; use embedded")
     commit = checkout.Source.from_environment().commit
     work = predictors.verify(job.cluster)
-    router = command.router_type(job.scheduler)
+    hook = HOOKS[job.hook]
+    router, candidate = _candidate(job, hook)
     job.output_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="openglia-vidur-") as name:
         place = Path(name).resolve()
-        tree.compose(place, Path(job.scheduler) if router == "ai" else None, commit)
+        tree.compose(place, candidate, commit, hook)
         work = predictors.linked(work, place / "work")
         for seed, trace in job.traces.items():
             try:
-                record, output = _run(job, seed, trace, router, place, work)
+                record, output = _run(job, seed, trace, router, candidate, place, work)
                 _write_results(job, seed, record, output)
             except SeedFailedError as error:
                 replace(error.failure, seed=seed).write(job.output_dir)
@@ -99,15 +98,32 @@ def work_off(job: Job) -> int:
     return 0
 
 
+def _candidate(job: Job, hook: Hook) -> tuple[str, Path | None]:
+    """Vidur's type of router, and the candidate's file, unless Vidur has it built in."""
+    if hook is ROUTER:
+        router = command.router_type(job.scheduler)
+        return router, Path(job.scheduler) if router == "ai" else None
+    vidurs_own = job.scheduler == f"builtin:{hook.yardstick}"
+    return "llq", None if vidurs_own else policy_file(job.scheduler)
+
+
 def _run(
-    job: Job, seed: int, trace: Path, router: str, place: Path, work: Path
+    job: Job,
+    seed: int,
+    trace: Path,
+    router: str,
+    candidate: Path | None,
+    place: Path,
+    work: Path,
 ) -> tuple[Observed, Path]:
     """Run one simulation; return its record and the folder with Vidur's own files."""
     output = place / f"seed_{seed}"
     output.mkdir()
+    hook = HOOKS[job.hook]
     task = Task(
         arguments=command.arguments(job.cluster, router, trace.resolve(), output, seed),
-        router_file=str(place / checkout.PACKAGE / tree.ROUTER),
+        router_file=str(place / checkout.PACKAGE / hook.file),
+        schedules=hook is REPLICA_SCHEDULER and candidate is not None,
         memory_mb=job.limits.memory_mb,
         router_call_mean_ms=job.limits.router_call_mean_ms,
         resolution=job.resolution,
@@ -132,7 +148,7 @@ def _run(
             start_new_session=True,
         )
         try:
-            status = _wait(process, seed, job.limits, clock)
+            status = _wait(process, seed, job.limits, clock, hook.noun)
         finally:
             _kill_group(process)
             _append_log(log, job.output_dir / "router.log")
@@ -145,7 +161,9 @@ def _run(
     return observed, output
 
 
-def _wait(process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Clock) -> int:
+def _wait(
+    process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Clock, noun: str
+) -> int:
     """Wait for the simulation's end; return its exit status."""
     allowance = Allowance(process.pid, limits.vidur_simulation_seconds)
     while True:
@@ -154,9 +172,9 @@ def _wait(process: subprocess.Popen[bytes], seed: int, limits: Limits, clock: Cl
             return process.wait(timeout=max(0.0, min(allowance.left(), of_call) + SLACK))
         if allowance.left() <= 0:
             reason = f"seed {seed} was stopped after {limits.vidur_simulation_seconds:g} s"
-            raise _failed("timeout", f"{reason}; the router may be endless")
+            raise _failed("timeout", f"{reason}; the {noun} may be endless")
         if seconds_left(clock, limits.router_call_seconds) <= 0:
-            raise _failed("timeout", over_limit(limits.router_call_seconds))
+            raise _failed("timeout", over_limit(limits.router_call_seconds, noun))
 
 
 def _write_results(job: Job, seed: int, record: Observed, output: Path) -> None:
