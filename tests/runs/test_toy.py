@@ -1,6 +1,7 @@
 """A problem of another package, by its entry point: listed, searched offline, gone on with."""
 
 import json
+import re
 
 from tests.runs.test_runs_whole import records_of, results_of
 
@@ -8,14 +9,14 @@ from tests.runs.test_runs_whole import records_of, results_of
 def test_it_is_listed_and_an_unknown_one_is_refused(project):
     status, output = project.openglia("problems")
     assert status == 0
-    assert "toy      a point    height, higher is better" in output
+    assert re.search(r"^toy +a point +height, higher is better ", output, re.MULTILINE)
     status, output = project.openglia("problems", "--json")
     assert [problem["name"] for problem in json.loads(output)["problems"]] == [
-        "routing", "folder", "toy",
+        "routing", "scheduling", "folder", "toy",
     ]  # fmt: skip
     status, output = project.openglia("run", "--problem", "caching", "--model", "offline")
     assert (status, output) == (
-        2, "openglia run: no problem 'caching'; there are routing, folder, toy\n"
+        2, "openglia run: no problem 'caching'; there are routing, scheduling, folder, toy\n"
     )  # fmt: skip
 
 

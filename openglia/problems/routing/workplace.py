@@ -42,13 +42,15 @@ def workplace(
     """Of the experiment in ``root``; ``statement``: what else tells of the problem."""
     package = Path("openglia/problems/routing")
     benchmarks = root / "environment" / "benchmarks"
+    shown = [
+        *(package / name for name in _PACKAGE),
+        *(Path("openglia/commands") / name for name in _COMMANDS),
+        *(Path("environment") / name for name in _ENVIRONMENT),
+    ]
+    told = [path.relative_to(paths.ROOT) for path in statement]
     return Workplace(
-        readable=[
-            *(path.relative_to(paths.ROOT) for path in statement),
-            *(package / name for name in _PACKAGE),
-            *(Path("openglia/commands") / name for name in _COMMANDS),
-            *(Path("environment") / name for name in _ENVIRONMENT),
-        ],
+        # What lies in a folder that is shown is not shown twice: no fence can do that.
+        readable=[p for p in told if not any(p.is_relative_to(one) for one in shown)] + shown,
         replaced={
             path.relative_to(root): redact(path.read_text("utf-8-sig", "replace"))
             for path in sorted(benchmarks.glob("*.y*ml"))
