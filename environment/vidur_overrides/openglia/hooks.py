@@ -11,6 +11,7 @@ def install() -> None:
     from vidur.openglia.completion import RoutingBatchEndEvent, TimedGlobalScheduleEvent
     from vidur.openglia.replica_view import add_names
     from vidur.openglia.requests import RoutedRequest
+    from vidur.openglia.supervision import unwatched
 
     batch_end = importlib.import_module("vidur.events.batch_end_event")
     batch_end.BatchEndEvent = RoutingBatchEndEvent
@@ -19,3 +20,8 @@ def install() -> None:
     replay = importlib.import_module("vidur.request_generator.trace_replay_request_generator")
     replay.Request = RoutedRequest
     add_names()
+    # Reading the predictors' tables takes seconds.
+    predictors = importlib.import_module("vidur.execution_time_predictor")
+    registry = predictors.ExecutionTimePredictorRegistry
+    if not hasattr(registry.get, "unwatched"):
+        registry.get = unwatched(registry.get)
