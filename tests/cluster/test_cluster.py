@@ -87,8 +87,6 @@ class Machines:
         words = ["scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
         self.scheduler = self.dask(*words)
         until(file.exists)
-        self.add_worker()
-        self.add_worker()
 
     def add_worker(self) -> None:
         words = ["worker", "--scheduler-file", str(self.folder / "scheduler.json"), "--no-nanny"]
@@ -118,7 +116,13 @@ def connected(machines):
     address = until(lambda: json.loads((machines.folder / "scheduler.json").read_text()))["address"]
     assert address.startswith("tcp://127.0.0.1:")
     said = []
-    with clusters.connect(address, said.append) as cluster:
+
+    def say(line: str) -> None:  # called while it waits for a worker
+        said.append(line)
+        machines.add_worker()
+        machines.add_worker()
+
+    with clusters.connect(address, say) as cluster:
         until(lambda: cluster.room == 2)
         yield cluster, said
 
@@ -153,7 +157,7 @@ def router(tmp_path):
 
 
 def test_a_cluster_without_workers_is_said_and_waited_for(connected):
-    """The fixture connects while the workers, which load Dask first, are not there yet."""
+    """The fixture starts the workers only when that is said."""
     assert ["no workers yet" in line for line in connected[1]] == [True]
 
 
