@@ -197,9 +197,7 @@ def _transfer(
 
 
 def _warn_of_verdict(results: Results, checked: Verification, shown: Presentation) -> None:
-    groups = (results.on_evaluation_cases, results.on_held_out_cases)
-    seen, unseen = (shown.score(group.get("final")) for group in groups)
-    kept, words = constraint_words(seen, unseen, shown)
+    kept, words = constraint_words(*solution.final_scores(results, shown), shown)
     if not kept:
         results.warn(words)
     if checked.no_gain:

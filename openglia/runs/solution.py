@@ -75,7 +75,7 @@ def verdict(results: Results, shown: Presentation) -> str:
     if checked is not None and results.final is not None:
         words.append(worse_words(checked.model_dump(), shown.yardstick_label, shown.case))
     if results.final is not None:
-        words.append(constraint_words(*_final(results, shown), shown)[1])
+        words.append(constraint_words(*final_scores(results, shown), shown)[1])
     if checked is not None and results.final is not None:
         if checked.deterministic is False:
             words.append(f"NOT DETERMINISTIC: {checked.repeat_reason}")
@@ -94,7 +94,7 @@ def verdict(results: Results, shown: Presentation) -> str:
     return f"**Verification:** {'; '.join(word for word in words if word)}."
 
 
-def _final(results: Results, shown: Presentation) -> tuple[Score, Score]:
+def final_scores(results: Results, shown: Presentation) -> tuple[Score, Score]:
     """The final candidate's scores on the evaluation cases and on the held-out ones."""
     groups = (results.on_evaluation_cases, results.on_held_out_cases)
     seen, unseen = (shown.score(group.get("final")) for group in groups)
@@ -204,7 +204,7 @@ def _provenance(results: Results, raw: Any, shown: Presentation) -> str:
 
 
 def _among(results: Results, shown: Presentation) -> str:
-    seen = _final(results, shown)[0]
+    seen = final_scores(results, shown)[0]
     return ", of those that keep the constraints" if seen.constraints and not seen.broken else ""
 
 

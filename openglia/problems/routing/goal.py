@@ -35,9 +35,7 @@ def goal(benchmark: Benchmark) -> str:
 
 def _bound(constraint: Constraint, slo: Slo | None) -> str:
     objective = OBJECTIVES[constraint.metric]
-    side, bound = "at most", constraint.at_most
-    if bound is None:
-        side, bound = "at least", constraint.at_least
+    side, bound = "at most" if constraint.at_least is None else "at least", constraint.bound
     limit = f"{bound:g} {objective.unit}".rstrip()
     if (router := constraint.relative_to) is not None:
         own = f"{BASELINE_WORDS.get(router, router)}'s on the same seeds"

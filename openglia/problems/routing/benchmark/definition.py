@@ -128,6 +128,13 @@ class Constraint:
     at_least: float | None = None
     relative_to: str | None = None  # a baseline: the bound is so many times its own figure
 
+    @property
+    def bound(self) -> float:
+        """Whichever is there."""
+        bound = self.at_least if self.at_most is None else self.at_most
+        assert bound is not None
+        return bound
+
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:

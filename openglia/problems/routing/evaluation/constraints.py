@@ -19,14 +19,12 @@ def constrained(
         metrics: of the evaluation, means over seeds.
         reference: the metric of what the bound is relative to, on the same seeds; None: not known.
     """
-    bound, at_least = constraint.at_most, constraint.at_least is not None
-    if bound is None:
-        bound = constraint.at_least
+    bound: float | None = constraint.bound
     of = ""
-    if (router := constraint.relative_to) is not None and bound is not None:
-        times = "" if bound == 1 else f"{bound:g} x "
+    if (router := constraint.relative_to) is not None:
+        times = "" if bound == 1 else f"{constraint.bound:g} x "
         of = f"({times}{BASELINE_WORDS.get(router, router)}'s)"
         known = [one for one in reference or () if one is not None]
-        bound = bound * fmean(known) if known else None
+        bound = constraint.bound * fmean(known) if known else None
     metric, value = OBJECTIVES[constraint.metric], metrics[constraint.metric]
-    return held(metric, value, bound, at_least=at_least, of=of)
+    return held(metric, value, bound, at_least=constraint.at_least is not None, of=of)

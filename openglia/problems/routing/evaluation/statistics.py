@@ -128,9 +128,8 @@ def metric(name: str, requests: Requests, benchmark: Benchmark | None = None) ->
 
 def _figures(requests: Requests) -> dict[str, Any]:
     """The figures over requests, by the names that ``Statistics`` has for them."""
-    arrived_at, first_token_at = requests["arrived_at"], requests["first_token_at"]
     p50, p90, p99 = np.quantile(requests["request_e2e_time"], [0.5, 0.9, 0.99])
-    ttft = first_token_at - arrived_at
+    ttft = _ttft(requests)
     tpot = _tpot(requests)[requests["request_num_decode_tokens"] > 1]
     return {
         "p50": float(p50),
@@ -139,7 +138,7 @@ def _figures(requests: Requests) -> dict[str, Any]:
         "ttft_mean": float(ttft.mean()),
         "ttft_p99": float(np.quantile(ttft, 0.99)),
         "tpot_mean": float(tpot.mean()) if len(tpot) else None,
-        "queue_time_mean": float((requests["routed_at"] - arrived_at).mean()),
+        "queue_time_mean": float((requests["routed_at"] - requests["arrived_at"]).mean()),
         "restarted_share": float((requests["request_num_restarts"] > 0).mean()),
     }
 

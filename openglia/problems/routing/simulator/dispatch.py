@@ -34,6 +34,7 @@ class Calls:
     """The requests that wait for a router, and what it has cost so far."""
 
     replica_views: list[interface.ReplicaScheduler]  # by number; the engine writes to them
+    noun = "router"  # what is called
     stuck = "whose memory can never hold them"  # what is said of requests that end waiting there
     make_replica: "MakeReplica | None" = None  # another one than the cluster's policy names
 
@@ -80,8 +81,8 @@ class Calls:
     def fail_too_slow(self) -> NoReturn:
         raise RouterFailureError(
             "router-too-slow",
-            f"the router took {1e3 * self.seconds / self.calls:.1f} ms per call on average over "
-            f"{self.calls} calls; the limit is {1e3 * self.limit:g} ms",
+            f"the {self.noun} took {1e3 * self.seconds / self.calls:.1f} ms per call on average "
+            f"over {self.calls} calls; the limit is {1e3 * self.limit:g} ms",
         )
 
 

@@ -44,9 +44,12 @@ class Follower:
 
     def follow(self, changes: Iterable[tuple[Any, ...]]) -> list[tuple[int, int]]:
         """Follow them, and call; return the placements: the replica's number, the request's."""
+        self._apply(changes)
+        return [(number, job.index) for number, job in self._dispatcher.route()]
+
+    def _apply(self, changes: Iterable[tuple[Any, ...]]) -> None:
         for change in changes:
             self._do[change[0]](*change[1:])
-        return [(number, job.index) for number, job in self._dispatcher.route()]
 
     def _replica(self, number: int, steps: int, blocks: int, in_flight: bool, failed: bool) -> None:
         view = self._replicas[number]
@@ -117,8 +120,7 @@ class SchedulersFollower(Follower):
     def follow(self, told: Any) -> list[tuple[int, int]]:
         """Follow changes, and ask; return the replica and whom it names, if it names one."""
         changes, number, running = told
-        for change in changes:
-            self._do[change[0]](*change[1:])
+        self._apply(changes)
         if running is None:
             offered = self._replicas[number].pending_queue
             place = self._schedulers.admit(number, offered)

@@ -37,8 +37,6 @@ class Remote(Recorder):
     Time limits count what the other process and the way there take, too.
     """
 
-    noun = "router"
-
     def __init__(
         self,
         cluster: Cluster,
@@ -107,8 +105,6 @@ class RemoteRouter(Remote):
 
 class RemoteSchedulers(Remote, UnderLlq):
     """Calls the replicas' schedulers there; places requests here."""
-
-    noun = "scheduler"
 
     def admit(self, number: int, waiting: Offered) -> int | None:
         return self._chosen(number, waiting, None)

@@ -8,13 +8,11 @@ again only after a request has come, completed or been evicted there.
 """
 
 from math import inf
-from typing import NoReturn
 
 from openglia.problems.routing.benchmark.definition import Cluster, Limits
 from openglia.problems.routing.benchmark.definition import ReplicaScheduler as Policy
 from openglia.problems.routing.simulator.clock import Clock
 from openglia.problems.routing.simulator.dispatch import Calls
-from openglia.problems.routing.simulator.failures import RouterFailureError
 from openglia.problems.routing.simulator.interface import ReplicaScheduler
 from openglia.problems.routing.simulator.job import Job
 from openglia.problems.routing.simulator.sarathi import SarathiReplica
@@ -29,6 +27,7 @@ class UnderLlq(Calls):
     no request elsewhere.
     """
 
+    noun = "scheduler"
     stuck = "that never admitted them"
 
     def __init__(
@@ -66,13 +65,6 @@ class UnderLlq(Calls):
     def evict(self, number: int, running: Offered) -> int:
         """See ``Schedulers``."""
         raise NotImplementedError
-
-    def fail_too_slow(self) -> NoReturn:
-        raise RouterFailureError(
-            "router-too-slow",
-            f"the scheduler took {1e3 * self.seconds / self.calls:.1f} ms per call on average over "
-            f"{self.calls} calls; the limit is {1e3 * self.limit:g} ms",
-        )
 
 
 class SchedulersHere(Schedulers, UnderLlq):
