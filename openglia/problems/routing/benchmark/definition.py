@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from openglia.files import canonical_json, sha256
+from openglia.problems.routing.hooks import ROUTER
 
 # Raised whenever the module workload draws other traces from the same definition.
 TRACE_FORMAT = 1
@@ -15,7 +16,7 @@ TRACE_PLACE = ("file", "repository")
 BEYOND_VIDUR = ("groups", "signals", "failures")
 
 # The routers that every simulator has built in.
-BASELINES = ("random", "round_robin", "lor", "llq")
+BASELINES = ROUTER.builtins
 BASELINE_WORDS = {"round_robin": "round robin", "lor": "LOR", "llq": "LLQ"}  # where they differ
 
 # Of the names in ``objectives.OBJECTIVES``: the default, and those that need an SLO.
