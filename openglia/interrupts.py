@@ -137,11 +137,29 @@ def run(
 
 def kill_tree(pid: int) -> None:
     """Kill a process and all that descend from it, whatever their session."""
-    below = children(pid)
+    for process in stopped_tree(pid):
+        _send(process, signal.SIGKILL)
+
+
+def stopped_tree(pid: int) -> list[int]:
+    """A process and all that descend from it, the first first, each stopped.
+
+    Stopped before it is asked for its children: one that runs on could start another, and one
+    that dies (with its parent, say) would leave its children to a stranger, found by nobody.
+    """
+    tree: list[int] = []
+    found = [pid]
+    while found:  # another look: a thread may have been starting a process as it was stopped
+        for process in found:
+            _send(process, signal.SIGSTOP)
+        tree += found
+        found = [child for process in tree for child in children(process) if child not in tree]
+    return tree
+
+
+def _send(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
-    for child in below:
-        kill_tree(child)
+        os.kill(pid, number)
 
 
 def children(pid: int) -> list[int]:
@@ -151,7 +169,8 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(child) for child in (task / "children").read_text().split()]
+            with suppress(OSError):  # this thread is gone, its children have passed to another
+                found += [int(child) for child in (task / "children").read_text().split()]
     return found
 
 

@@ -154,8 +154,8 @@ class _Command:
             _, unread = await asyncio.wait(readers, timeout=_DRAIN_SECONDS)
             for reader in unread:
                 reader.cancel()
-        if self._status is not None:
-            process._transport.close()  # type: ignore[attr-defined]  # asyncio thinks that it lives
+            # Something out of reach may hold the pipes open, or asyncio think that it lives.
+            process._transport.close()  # type: ignore[attr-defined]
         if self.timed_out:
             await self.tell(f"stopped: it ran for {time_limit:.0f} s, the limit of one command")
         elif self.too_much.is_set():

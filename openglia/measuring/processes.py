@@ -247,10 +247,9 @@ def _has_exited(process: subprocess.Popen[bytes]) -> bool:
 def _descendants(pid: int) -> list[int]:
     """Handles on what descends from a process, in its session or not, where there are handles."""
     handles = []
-    for child in interrupts.children(pid):
+    for process in interrupts.stopped_tree(pid)[1:]:
         with suppress(OSError, AttributeError):  # gone, or a system without them
-            handles.append(os.pidfd_open(child))
-        handles += _descendants(child)
+            handles.append(os.pidfd_open(process))
     return handles
 
 

@@ -1,6 +1,7 @@
 """The shell's process handling, without a model."""
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -146,6 +147,14 @@ def test_an_end_that_the_event_loop_is_not_told_of(shell, script, monkeypatch):
     done = asyncio.run(shell().execute(request, callbacks=Unregistering()))
     assert (done.result.exit_code, done.result.stdout) == (3 if "3" in script else 137, "said\n")
     os.close(opened[-1])
+
+
+@pytest.mark.filterwarnings("error")
+def test_pipes_that_something_out_of_reach_holds_are_closed(shell, tmp_path):
+    outcome = execute(shell(), "setsid sleep 600 & echo $! > pid; echo said")
+    assert outcome.result.stdout == "said\n"
+    gc.collect()  # a transport left open would complain of its event loop here
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 def test_a_background_command_is_refused(shell, tmp_path):

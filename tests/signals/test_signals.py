@@ -80,8 +80,8 @@ def alive(folder):
     return found
 
 
-def until(condition, what):
-    deadline = time.monotonic() + 600
+def until(condition, what, seconds=600):
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)
@@ -199,6 +199,37 @@ def test_a_command_that_is_broken_off_leaves_no_child_in_any_session(tmp_path):
     output, errors = process.communicate(timeout=600)
     assert (output, errors) == ("interrupted\n", "")
     until(lambda: not alive(tmp_path), "the children's end")
+
+
+def test_a_tree_is_known_before_any_of_it_dies(tmp_path, monkeypatch):
+    """A child that dies with its parent, as a fence's does, would leave its own to nobody."""
+    dying = (
+        f"import ctypes, subprocess; from pathlib import Path; "
+        f"ctypes.CDLL(None).prctl(1, {signal.SIGKILL:d}, 0, 0, 0); "
+        f"own = subprocess.Popen(['sleep', '600'], start_new_session=True); "
+        f"Path('written').write_text(str(own.pid)); Path('written').rename('pid'); own.wait()"
+    )
+    program = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {dying!r}])"
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path)
+    until((tmp_path / "pid").exists, "the tree never grew")
+    kill = os.kill
+
+    def kill_slowly(pid, number):
+        kill(pid, number)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(os, "kill", kill_slowly)
+    interrupts.kill_tree(parent.pid)
+    parent.wait(600)
+    grandchild = int((tmp_path / "pid").read_text())
+    until(lambda: gone(grandchild), "the grandchild lives", 60)
+
+
+def gone(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+    except OSError:
+        return True
 
 
 def test_setup_sh_hands_a_signal_on(tmp_path):
