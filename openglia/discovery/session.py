@@ -7,7 +7,6 @@ from openglia.discovery import command, digests
 from openglia.discovery.activity import Activity
 from openglia.discovery.experiment import Experiment
 from openglia.discovery.limits import Budget, left
-from openglia.discovery.models import OFFLINE
 from openglia.discovery.prompts import prompt
 from openglia.discovery.provider import Agents
 from openglia.discovery.redaction import Redactor
@@ -141,10 +140,9 @@ class Session:
     async def digest(self) -> str | None:
         """What the Researcher hands over to the next generation; None if it gives nothing usable.
 
-        A program of the user's is not run for it, and the offline researcher writes no prose: the
-        harness writes it from account and record.
+        A program of the user's is not run for it: the harness writes it from account and record.
         """
-        if not self._researcher.remembers or self._experiment.model == OFFLINE:
+        if not self._researcher.remembers:
             return None
         self.budget.closing = True
         record = self._experiment.record.summary_for_supervisor()

@@ -41,6 +41,9 @@ class Space(Protocol):
     def settings(self, point: Any) -> Settings:
         """The choices and numbers of a point, as far as they make a difference for it."""
 
+    def point(self, settings: Settings) -> Any | None:
+        """The point that has these settings; None: none has them."""
+
     def render(self, point: Any) -> str:
         """The source of the candidate."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from openglia.discovery.experiment import Experiment, Limits
+from openglia.discovery.experiment import Experiment, Inheritance, Limits
 from openglia.discovery.loop import discover
 from openglia.discovery.offline.researcher import EVALUATIONS, evaluations_left, minutes, planned
 from openglia.discovery.offline.supervisor import review
@@ -46,9 +46,14 @@ class BenchRecord:
         )
 
 
-def run(bench, *, seed=1, task=TASK, resume=False, **limits):
+def run(bench, *, seed=1, task=TASK, resume=False, hands_over=False, told=None, **limits):
     run_dir = bench.root / "generated" / "run_1"
     run_dir.mkdir(parents=True, exist_ok=resume)
+    inherited = None
+    if told is not None:
+        inherited = Inheritance(
+            generation=2, generations=2, digest=told, archive=run_dir / "archive"
+        )
     return asyncio.run(
         discover(
             Experiment(
@@ -67,6 +72,8 @@ def run(bench, *, seed=1, task=TASK, resume=False, **limits):
                 limits=Limits(**limits),
                 seed=seed,
                 resume=resume,
+                hands_over=hands_over,
+                inherited=inherited,
             )
         )
     )

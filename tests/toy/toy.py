@@ -61,6 +61,9 @@ class Points:
     def settings(self, point):
         return {"side": "left" if point[0] < 0 else "right", "x": point[0], "y": point[1]}
 
+    def point(self, settings):
+        return (settings["x"], settings["y"]) if "x" in settings else None
+
     def render(self, point):
         return json.dumps(list(point)) + "\n"
 

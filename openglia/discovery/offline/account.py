@@ -8,7 +8,6 @@ from statistics import mean, median
 from typing import Any
 
 from openglia.discovery.offline.search import Search, Trial
-from openglia.presenting.objective import Rank
 from openglia.presenting.score import Case, Line
 from openglia.problems.space import OfflineTask, Settings, described, spelled
 
@@ -47,23 +46,26 @@ class Notebook:
 
 def account(notebook: Notebook, task: OfflineTask, search: Search, over: str | None) -> str:
     """The account as Markdown. ``over``: why evaluations ended early, if they did."""
-    return _Account(notebook, task, search, over).text()
+    return Account(notebook, task, search, over).text()
 
 
 @dataclass(frozen=True)
-class _Account:
+class Account:
+    """What is told of a search, in sections of Markdown; a section without content is empty."""
+
     notebook: Notebook
     task: OfflineTask
     search: Search
     over: str | None
 
     def text(self) -> str:
+        """All of it."""
         best = self.search.best
         if best is None:
             parts = ["No candidate was measured on the full benchmark, so there is no result."]
         else:
             parts = [self.task.space.explain(best[1]), self._evidence(), self._held(best[1])]
-            parts += [self._ablations(*best), self._choices()]
+            parts += [self.ablations(), self.choices()]
         parts += [self._failures(), self._method()]
         return "\n\n".join(part for part in parts if part)
 
@@ -78,7 +80,7 @@ class _Account:
         titles += ["constraints"] if self._constrained else []
         rows = []
         if start is not None and start["status"] == "ok":
-            rows.append(self._row("the starting point (stub)", start))
+            rows.append(self._row("the starting point", start))
         for rank, (_, point) in enumerate(self.search.ranking(full=True)[:_SHOWN]):
             result = self.notebook.full(point)
             if result is not None:
@@ -122,8 +124,11 @@ class _Account:
         lines = ["## The constraints", "", *(f"- {words}" for words in held)]
         return "\n".join(lines) if held else ""
 
-    def _ablations(self, rank: Rank, best: Any) -> str:
+    def ablations(self) -> str:
         """What each part contributes: candidates that differ from the best in one setting."""
+        if self.search.best is None:
+            return ""
+        rank, best = self.search.best
         shown, settings = self.task.presentation, self.task.space.settings
         value = self._value(rank.cost)
         changes = [
@@ -168,7 +173,7 @@ class _Account:
             rows.append((objective.cost(score.value / mean(mine)), row))
         return [row for _, row in sorted(rows, reverse=True)]
 
-    def _choices(self) -> str:
+    def choices(self) -> str:
         """The screening's scores by value of each choice, over candidates drawn at random."""
         case = self.task.presentation.case
         drawn = [

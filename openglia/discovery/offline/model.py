@@ -16,6 +16,7 @@ from mcp import CallToolRequest, Tool
 from mcp_types import CallToolRequestParams, TextContent
 
 from openglia.discovery.models import OFFLINE
+from openglia.discovery.offline.handover import is_asked_for
 from openglia.discovery.offline.researcher import Conversation, Researcher, Step
 from openglia.discovery.offline.supervisor import review
 from openglia.problems.space import OfflineTask
@@ -71,7 +72,9 @@ class OfflineModel(PassthroughLLM):
                     return
 
     def _answer(self, message: PromptMessageExtended) -> Step | str:
-        """The next command, or the account."""
+        """The next command, the account, or a digest."""
+        if is_asked_for(message.all_text()):
+            return self._researcher.digest()
         self._told = message.all_text() or self._told
         try:
             if self._conversation is None:

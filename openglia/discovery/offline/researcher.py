@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 from openglia.discovery.experiment import Limits
-from openglia.discovery.offline import shelltalk
-from openglia.discovery.offline.account import Notebook, account
+from openglia.discovery.offline import handover, shelltalk
+from openglia.discovery.offline.account import Account, Notebook, account
 from openglia.discovery.offline.search import Search, Trial
 from openglia.discovery.offline.tuning import Tuning
 from openglia.presenting import units
@@ -76,8 +77,9 @@ class Researcher:
                 self._planned -= 1
             first = max(1, int(FIRST_ROUND * self._planned))
             screens = self._screening is None or not self._screens_all
+            found = handover.inherited(message, self.task.space)
             self.search = begun(
-                self.task.space, self.seed, min(first, self._planned), screens=screens
+                self.task.space, self.seed, min(first, self._planned), found, screens=screens
             )
         else:
             self.notebook.rounds += 1
@@ -95,6 +97,11 @@ class Researcher:
                 shelltalk.write(self.task, self.task.space.render(best[1])),
             )
         return account(self.notebook, self.task, self.search, self._over)
+
+    def digest(self) -> str:
+        """What the next generation of a chain is told."""
+        search = self.search or begun(self.task.space, self.seed, 0, screens=True)
+        return handover.digest(Account(self.notebook, self.task, search, self._over))
 
     def _measure_start(self) -> Generator[Step, str, None]:
         output = yield Step(
@@ -195,11 +202,13 @@ class Researcher:
         return self.clock() - self._began > TIME_SHARE * self._time_limit
 
 
-def begun(space: Space, seed: int, budget: int, *, screens: bool) -> Search:
+def begun(
+    space: Space, seed: int, budget: int, inherited: Sequence[Any] = (), *, screens: bool
+) -> Search:
     """The search that suits a space."""
     if isinstance(space, Numbers):
-        return Tuning(space, seed, budget, screens)
-    return Search(space, seed, budget, screens)
+        return Tuning(space, seed, budget, screens, inherited)
+    return Search(space, seed, budget, screens, inherited)
 
 
 def evaluations_left(message: str) -> int | None:

@@ -8,12 +8,15 @@ is measured on the *full* benchmark, and only full measurements decide. The phas
 3. confirm: the best of the screening on the full benchmark;
 4. ablate: around the best, each choice replaced and each number taken out, on the full benchmark.
 
+Where earlier searches have handed over points, the best of these are measured first (*inherit*),
+in the place of up to half of the draws.
+
 An ablation that beats the best takes its place: the rest of the budget starts from there. A budget
 too small for two fidelities goes into full measurements of such draws, and what the phases leave
 over into fine steps around the best.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -22,7 +25,7 @@ from typing import Any, ClassVar, Literal
 from openglia.presenting.objective import Rank
 from openglia.problems.space import Space, described
 
-Phase = Literal["explore", "climb", "confirm", "ablate"]
+Phase = Literal["inherit", "explore", "climb", "confirm", "ablate"]
 
 # Shares of the evaluations of a round. Confirmations and ablations get what the others leave.
 EXPLORE = 0.38
@@ -63,6 +66,7 @@ class Search:
     seed: int
     budget: int  # evaluations that the search may ask for in all
     screens: bool = True  # whether few cases are cheaper than all
+    inherited: Sequence[Any] = ()  # points of earlier searches, the best first
     measurements: list[Measurement] = field(default_factory=list)
 
     method: ClassVar[str] = "Random draws and local moves"  # for the account
@@ -155,7 +159,10 @@ class Search:
         yield from self._ablate(evaluations - climb - confirm)
 
     def _explore(self, count: int, *, full: bool = False) -> Trials:
-        for number in range(count):
+        inherited = self.inherited[: (count + 1) // 2]
+        for point in inherited:
+            yield Trial(point, full, "inherit", "handed over by an earlier search")
+        for number in range(count - len(inherited)):
             drawn = self._fresh(partial(self.space.explore, number, self._random))
             if drawn is not None:
                 yield Trial(drawn, full, "explore", "drawn from the whole family")

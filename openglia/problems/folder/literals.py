@@ -15,6 +15,7 @@ _WIDTH = 3.0  # of the logarithm of a number, over the whole range
 _FACTOR = 10  # by which a number may become smaller and larger
 # What is beyond stands for something else, such as infinity, or keeps a division from failing.
 _SMALLEST, _LARGEST = 1e-9, 1e9
+_UNCHANGED: Settings = {"program": "as it was"}
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,15 @@ class Literals:
             for number, value in zip(self.numbers, point, strict=True)
             if value != number.value
         }
-        return changed or {"program": "as it was"}
+        return changed or _UNCHANGED
+
+    def point(self, settings: Settings) -> Point | None:
+        """The program's numbers with these in the place of some."""
+        names = {number.name for number in self.numbers}
+        given = {} if settings == _UNCHANGED else settings
+        if not all(name in names and not isinstance(v, str) for name, v in given.items()):
+            return None
+        return tuple(float(given.get(number.name, number.value)) for number in self.numbers)
 
     def render(self, point: Point) -> str:
         """The program with these numbers."""

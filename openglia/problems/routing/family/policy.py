@@ -56,6 +56,10 @@ class Choice:
     def options(self) -> tuple[str, ...]:
         return (*self.meaning, *self.further)
 
+    def allows(self, value: Any) -> bool:
+        """Whether it is one of the alternatives."""
+        return value in self.options
+
     def means(self, option: str) -> str:
         """An alternative in words."""
         return {**self.meaning, **self.further}[option]
@@ -89,6 +93,10 @@ class Number:
         position = abs(position + random.gauss(0.0, step))
         return self._at(1 - abs(1 - position) if position < 2 else 0.5)
 
+    def allows(self, value: Any) -> bool:
+        """Whether it is in the range, or 0: taken out."""
+        return isinstance(value, int | float) and (value == 0 or self.low <= value <= self.high)
+
     @property
     def _span(self) -> float:
         return self._warp(self.high) - self._warp(self.low)
@@ -121,6 +129,17 @@ class Dimensions[P]:
     def settings(self, point: P) -> dict[str, Any]:
         """The values of these."""
         return {dimension.name: getattr(point, dimension.name) for dimension in self.in_use(point)}
+
+    def at(self, settings: Mapping[str, Any]) -> P | None:
+        """The point that has these settings; None: none has them."""
+        try:
+            point = self.point(**settings)
+        except TypeError:
+            return None
+        used = self.in_use(point)
+        if {dimension.name for dimension in used} != set(settings):
+            return None
+        return point if all(one.allows(settings[one.name]) for one in used) else None
 
     def canonical(self, point: P) -> P:
         """The same one with every unused dimension at its default, so that equals compare equal."""

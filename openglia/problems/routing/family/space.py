@@ -30,6 +30,10 @@ class Family:
         """See ``Dimensions.settings``."""
         return self.dimensions.settings(point)
 
+    def point(self, settings: Mapping[str, Any]) -> Any | None:
+        """See ``Dimensions.at``."""
+        return self.dimensions.at(settings)
+
     def sample(self, random: Random, **fixed: Any) -> Any:
         """A point drawn from the whole family, or from the part of it with ``fixed`` choices."""
         family = self.dimensions
