@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from openglia.problems.routing.benchmark.definition import Group
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.benchmark.trace import Trace
 from openglia.problems.routing.benchmark.workload import generate
-from openglia.problems.routing.reference import gap, informed
+from openglia.problems.routing.reference import clairvoyant, gap, informed
 from openglia.problems.routing.reference.informed import AHEAD, Knowledge, Secrets
 from openglia.problems.routing.simulator.engine import simulate
 from openglia.problems.routing.simulator.routers import LlqRouter
@@ -108,6 +109,21 @@ def test_who_knows_all_waits_for_memory_and_evicts_nobody(secrets):
         assert records.completed == len(trace)
         share[known] = np.mean(np.greater(records.num_restarts, 0))
     assert share["everything"] < 0.5 * share["nothing"]
+
+
+@pytest.mark.parametrize("each", [(600, 2000), (2000, 600)])
+def test_who_knows_all_fills_each_replica_by_its_own_memory(secrets, each):
+    groups = tuple(Group(replicas=1, gpu=SMOKE.cluster.gpu, num_blocks=own) for own in each)
+    cluster = replace(SMOKE.cluster, replicas=2, groups=groups)
+    trace, times = generate(SMOKE, 1), ExecutionTimes.analytic(cluster)
+    knowledge = Knowledge("everything", secrets)
+    for router in (clairvoyant.router(trace), informed.router(knowledge, knowledge, 0.05)):
+        records = simulate(cluster, trace, router, times).records
+        assert sum(records.num_restarts) <= 2
+        # The other way round the large one would be filled as if it were small.
+        tokens = np.add(trace.num_prefill_tokens, trace.num_decode_tokens)
+        shares = [tokens[np.equal(records.replica_id, number)].sum() for number in (0, 1)]
+        assert shares[each.index(2000)] > 2 * shares[each.index(600)]
 
 
 @pytest.mark.parametrize(("prompt", "output"), [(1, 1), (17, 1), (300, 200), (5000, 3)])

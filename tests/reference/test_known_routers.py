@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from openglia.problems.routing.benchmark.definition import Group
 from openglia.problems.routing.benchmark.loading import load_benchmark
 from openglia.problems.routing.benchmark.workload import generate
+from openglia.problems.routing.family.policy import ADMISSION
+from openglia.problems.routing.family.rendering import render
+from openglia.problems.routing.family.space import ROUTERS
 from openglia.problems.routing.reference.references import REFERENCES
 from openglia.problems.routing.simulator.dispatch import config_of, replicas_of
 from openglia.problems.routing.simulator.engine import simulate
@@ -25,11 +29,15 @@ CLUSTER = load_benchmark("smoke").cluster
 class Bench:
     """A router, replicas of a few blocks, and by hand what the engine does."""
 
-    def __init__(self, name: str, *, replicas: int = 2, blocks: int = 100) -> None:
+    def __init__(self, name: str, *, replicas: int = 2, blocks: int = 100, each=None) -> None:
+        """``each``: the blocks of each replica, where they differ."""
         policy = replace(CLUSTER.replica_scheduler, num_blocks=blocks)
         cluster = replace(CLUSTER, replicas=replicas, replica_scheduler=policy)
+        if each is not None:
+            groups = tuple(Group(replicas=1, gpu=CLUSTER.gpu, num_blocks=own) for own in each)
+            cluster = replace(cluster, replicas=len(each), groups=groups)
         with vidur_modules():
-            kind = load_router(FILES[name])
+            kind = load_router(FILES.get(name, Path(name)))
         self.module = kind.schedule.__globals__
         self.router = kind(config_of(cluster), replicas_of(cluster))
         self.views = self.router._replica_schedulers
@@ -78,6 +86,33 @@ class Bench:
         """A request that the router did not place itself."""
         self.run(number, Request(1000 + self.count, 0.0, prompt), produced)
         self.count += 1
+
+
+HOLDING = sorted(set(FILES) - {"look_ahead", "power_of_two"})
+
+
+def rendered(folder, admission):
+    drawn = ROUTERS.sample(random.Random(1), admission=admission, order="arrival")
+    file = folder / f"{admission}.py"
+    file.write_text(render(replace(drawn, margin=0.1, caution=0)))
+    return str(file)
+
+
+@pytest.mark.parametrize("each", [(40, 400), (400, 40)])
+@pytest.mark.parametrize("name", [*HOLDING, "of the family"])
+def test_each_replica_has_a_memory_of_its_own(name, each, tmp_path):
+    names = [name]
+    if name == "of the family":
+        names = [rendered(tmp_path, one) for one in ADMISSION.options if one not in ("none", "cap")]
+        assert len(names) == 4
+    for one in names:
+        bench = Bench(one, each=each)
+        for _ in range(100):
+            bench.arrive(16 * 5)
+        placed = [number for number, _ in bench.route()]
+        taken = {blocks: 5 * placed.count(number) for number, blocks in enumerate(each)}
+        assert 0 < taken[40] <= 40, one
+        assert 5 * taken[40] <= taken[400] <= 400, one
 
 
 def test_power_of_two_never_takes_the_fullest_and_looks_at_two_alone():
@@ -168,13 +203,13 @@ def test_nested_wait_fills_the_memory_with_requests_in_balance():
 
 def test_nested_wait_closes_the_first_stage_at_its_threshold_and_for_a_later_one_in_excess():
     router = Bench("nested_wait").router
-    router._stages = [(5.0, 100.0), (3.0, 200.0)]
-    router._buffer = 250.0
-    assert router.takes_in([4, 3]) and not router.takes_in([5, 3])
-    assert router.takes_in([4, 4])  # 200 tokens in excess: the buffer has them
-    assert not router.takes_in([4, 5])  # 400: 150 more than the buffer, so 1.5 requests less
-    assert router.takes_in([2, 5])
-    assert router.takes_in([4, 0])  # what a later stage leaves is not lent
+    tokens = 5000  # of which the buffer is 250
+    router._stages = {tokens: [(5.0, 100.0), (3.0, 200.0)]}
+    assert router.takes_in([4, 3], tokens) and not router.takes_in([5, 3], tokens)
+    assert router.takes_in([4, 4], tokens)  # 200 tokens in excess: the buffer has them
+    assert not router.takes_in([4, 5], tokens)  # 400: 150 over it, so 1.5 requests less
+    assert router.takes_in([2, 5], tokens)
+    assert router.takes_in([4, 0], tokens)  # what a later stage leaves is not lent
 
 
 def test_the_smallest_volume_need_not_be_the_shortest_prompt():

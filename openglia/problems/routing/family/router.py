@@ -43,10 +43,12 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         self._in_flight = dict.fromkeys(self._replica_schedulers, 0)  # requests there
         self._in_order = 0  # requests at the front of the queue that are sorted
         if ADMISSION not in ("none", "cap") or LOAD in ("allocated_blocks", "projected_blocks"):
-            policy = next(iter(self._replica_schedulers.values()))._config
-            self._block_size = policy.block_size  # tokens
+            self._block_size = self._replica_schedulers[0]._config.block_size  # tokens
         if ADMISSION not in ("none", "cap"):
-            self._usable = (1 - MARGIN) * policy.num_blocks
+            self._usable = {  # blocks
+                number: (1 - MARGIN) * replica._config.num_blocks
+                for number, replica in self._replica_schedulers.items()
+            }
         if LOAD == "waiting":
             self._waiting = dict.fromkeys(self._replica_schedulers, 0)
         if LOAD == "allocated_blocks" or ADMISSION in ("committed", "head_room"):
@@ -147,11 +149,12 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         if ADMISSION == "cap":
             return self._in_flight[replica] < CAP
         if ADMISSION in ("committed", "head_room"):
-            return self._blocks[replica] + self.blocks(request.num_prefill_tokens) <= self._usable
+            needed = self.blocks(request.num_prefill_tokens)
+            return self._blocks[replica] + needed <= self._usable[replica]
         if ADMISSION == "learned":
-            return self._reserved[replica] + self.blocks_at_end(request) <= self._usable
+            return self._reserved[replica] + self.blocks_at_end(request) <= self._usable[replica]
         if ADMISSION == "projected":
-            return self.peak(replica, request) <= self._usable
+            return self.peak(replica, request) <= self._usable[replica]
 
     def look(self) -> None:
         """Bring what is known of the replicas up to date."""

@@ -64,7 +64,10 @@ def router(trace: Trace) -> MakeRouter:
         def __init__(self, config: SimulationConfig, replicas: dict[int, Replica]) -> None:
             super().__init__(config, replicas)
             policy = config.cluster_config.replica_scheduler_config
-            self._capacity = policy.num_blocks * policy.block_size  # tokens
+            self._capacity = {  # tokens
+                number: replica._config.num_blocks * policy.block_size
+                for number, replica in self._replica_schedulers.items()
+            }
             self._batch_size_cap = policy.batch_size_cap
             self._padding = policy.block_size / 2  # tokens lost in a request's last block, mean
             self._waiting: list[tuple[int, int, Request]] = []  # total, id, request
@@ -79,14 +82,16 @@ def router(trace: Trace) -> MakeRouter:
             state = {replica: self._state(replica) for replica in self._placed}
             placements: list[tuple[int, Request]] = []
             for _, _, request in self._waiting:
-                peaks = [
-                    (self._peak(*_with(state[replica], self._sizes(request))), replica)
+                admitting = [
+                    (peak, replica)
                     for replica in state
                     if len(self._placed[replica]) < self._batch_size_cap
+                    and (peak := self._peak(*_with(state[replica], self._sizes(request))))
+                    <= self._capacity[replica]
                 ]
-                peak, replica = min(peaks, default=(np.inf, -1))
-                if peak > self._capacity:
+                if not admitting:
                     break
+                _, replica = min(admitting)
                 state[replica] = _with(state[replica], self._sizes(request))
                 self._placed[replica].append(request)
                 placements.append((replica, request))

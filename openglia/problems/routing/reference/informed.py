@@ -155,7 +155,10 @@ def router(order: Knowledge, memory: Knowledge, margin: float) -> MakeRouter:
         def __init__(self, config: SimulationConfig, replicas: dict[int, Replica]) -> None:
             super().__init__(config, replicas)
             policy = config.cluster_config.replica_scheduler_config
-            self._usable = (1 - margin) * policy.num_blocks * policy.block_size  # tokens
+            self._usable = {  # tokens
+                number: (1 - margin) * replica._config.num_blocks * policy.block_size
+                for number, replica in self._replica_schedulers.items()
+            }
             self._padding = policy.block_size / 2  # tokens lost in a request's last block, mean
             self._batch_size_cap = policy.batch_size_cap
             self._waiting: list[tuple[float, int, Request]] = []  # expected total, id, request
@@ -173,14 +176,18 @@ def router(order: Knowledge, memory: Knowledge, margin: float) -> MakeRouter:
                 prompt = request.num_prefill_tokens
                 stays = memory.stays(np.array([number]), np.array([0]))[:, 0]
                 its = stays * (prompt + self._padding + AHEAD)
-                peaks = [
-                    (float((tokens + its).max()), replica)
+                admitting = [
+                    (peak, replica)
                     for replica, tokens in self._tokens.items()
                     if len(self._placed[replica]) < self._batch_size_cap
+                    and (
+                        (peak := float((tokens + its).max())) <= self._usable[replica]
+                        or not self._placed[replica]
+                    )
                 ]
-                peak, replica = min(peaks, default=(np.inf, -1))
-                if peak > self._usable and (replica < 0 or self._placed[replica]):
+                if not admitting:
                     break
+                _, replica = min(admitting)
                 self._tokens[replica] = self._tokens[replica] + its
                 self._placed[replica].append((request, prompt))
                 placements.append((replica, request))

@@ -21,9 +21,10 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         if not queue:
             return []
         queue.sort(key=lambda request: request.num_prefill_tokens)
-        policy = next(iter(self._replica_schedulers.values()))._config
-        committed, in_flight = {}, {}
+        usable, committed, in_flight = {}, {}, {}
         for number, replica in self._replica_schedulers.items():
+            policy = replica._config
+            usable[number] = COMMITTED * policy.num_blocks
             there = [*replica.pending_queue, *replica.active_queue]
             committed[number] = sum(blocks(request, policy.block_size) for request in there)
             in_flight[number] = len(there)
@@ -31,11 +32,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         placements = []
         for request in queue:
             need = blocks(request, policy.block_size)
-            admitting = [
-                number
-                for number in committed
-                if committed[number] + need <= COMMITTED * policy.num_blocks
-            ]
+            admitting = [n for n, most in usable.items() if committed[n] + need <= most]
             if not admitting:
                 break
             target = min(admitting, key=lambda number: (in_flight[number], random()))

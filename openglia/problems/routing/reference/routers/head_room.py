@@ -20,22 +20,27 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         if not queue:
             return []
         self.order(queue)
-        config = next(iter(self._replica_schedulers.values()))._config
-        usable = (1 - MARGIN) * config.num_blocks
-        allocated, waiting = {}, {}
+        usable, allocated, waiting = {}, {}, {}
         for replica_id, replica in self._replica_schedulers.items():
+            block_size = replica._config.block_size
+            usable[replica_id] = (1 - MARGIN) * replica._config.num_blocks
             allocated[replica_id] = replica.num_allocated_blocks
             waiting[replica_id] = sum(
-                blocks_for(request, config.block_size) for request in replica.pending_queue
+                blocks_for(request, block_size) for request in replica.pending_queue
             )
 
         placed = 0
         placements = []
         for request in queue:
-            need = blocks_for(request, config.block_size)
-            replica_id = min(allocated, key=lambda replica: allocated[replica] + waiting[replica])
-            if allocated[replica_id] + ceil(waiting[replica_id] + need) > usable:
+            need = blocks_for(request, block_size)
+            admitting = [
+                replica
+                for replica in usable
+                if allocated[replica] + ceil(waiting[replica] + need) <= usable[replica]
+            ]
+            if not admitting:
                 break
+            replica_id = min(admitting, key=lambda replica: allocated[replica] + waiting[replica])
             waiting[replica_id] += need
             placements.append((replica_id, request))
             placed += 1

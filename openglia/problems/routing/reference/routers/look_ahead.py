@@ -27,7 +27,10 @@ class AIGlobalScheduler(BaseGlobalScheduler):
     def __init__(self, *arguments, **options) -> None:
         super().__init__(*arguments, **options)
         policy = next(iter(self._replica_schedulers.values()))._config
-        self._capacity = policy.num_blocks * policy.block_size  # tokens
+        self._capacity = {  # tokens
+            number: replica._config.num_blocks * policy.block_size
+            for number, replica in self._replica_schedulers.items()
+        }
         self._cap = policy.batch_size_cap
         self._prompts = {}  # by request that was placed and has not completed
         self._outputs = []  # of completed requests, sorted
@@ -92,7 +95,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             while (
                 next_up < len(waiting)
                 and len(running) < self._cap
-                and (not running or held_tokens + waiting[next_up][0] <= self._capacity)
+                and (not running or held_tokens + waiting[next_up][0] <= self._capacity[number])
             ):
                 held, left = waiting[next_up]
                 heappush(running, (step + left, held - step))

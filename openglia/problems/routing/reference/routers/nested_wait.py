@@ -26,14 +26,18 @@ RELEARN = 1.1  # thresholds are made anew when the completions have grown by thi
 class AIGlobalScheduler(BaseGlobalScheduler):
     def __init__(self, *arguments, **options) -> None:
         super().__init__(*arguments, **options)
-        self._policy = next(iter(self._replica_schedulers.values()))._config
+        schedulers = self._replica_schedulers
+        self._block_size = schedulers[0]._config.block_size
+        self._capacity = {  # tokens
+            n: r._config.num_blocks * self._block_size for n, r in schedulers.items()
+        }
         self._placed = {number: [] for number in self._replica_schedulers}  # request, prompt
         self._populations = {number: self.population(number) for number in self._placed}
         self._outputs = []  # of completed requests
         self._arrived = 0
         self._prompt_tokens = 0  # of these
         self._learnt_from = -1  # completed requests behind what follows
-        self._stages = []  # threshold in requests, and tokens that each holds
+        self._stages = {}  # by capacity: threshold in requests, and tokens that each holds
 
     def add_request(self, request: Request) -> None:
         super().add_request(request)
@@ -47,20 +51,22 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         self.sort_requests()
         if self._learnt_from < 0 or len(self._outputs) > RELEARN * self._learnt_from + 10:
             self._learnt_from = len(self._outputs)
-            capacity = self._policy.num_blocks * self._policy.block_size
             prompt = self._prompt_tokens / self._arrived
-            self._stages = fluid(self._outputs or [FIRST_GUESS], prompt, (1 - BUFFER) * capacity)
-            self._buffer = BUFFER * capacity  # tokens
+            self._stages = {
+                capacity: fluid(self._outputs or [FIRST_GUESS], prompt, (1 - BUFFER) * capacity)
+                for capacity in set(self._capacity.values())
+            }
         populations = self._populations
         free = {number: self.free_blocks(number) for number in self._placed}
         placements = []
         for request in self._request_queue:
             prompt = request.num_prefill_tokens
-            need = ceil(prompt / self._policy.block_size)
+            need = ceil(prompt / self._block_size)
             open_to_it = [
                 number
                 for number, population in populations.items()
-                if not sum(population) or (need <= free[number] and self.takes_in(population))
+                if not sum(population)
+                or (need <= free[number] and self.takes_in(population, self._capacity[number]))
             ]
             if not open_to_it:
                 break
@@ -72,14 +78,15 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         del self._request_queue[: len(placements)]
         return placements
 
-    def takes_in(self, population: list[int]) -> bool:
+    def takes_in(self, population: list[int], capacity: int) -> bool:
         """Whether one more in the first stage stays within what the later ones leave it."""
-        threshold, held = self._stages[0]
+        stages = self._stages[capacity]
+        threshold, held = stages[0]
         beyond = sum(
             (count - most) * held
-            for count, (most, held) in zip(population[1:], self._stages[1:], strict=True)
+            for count, (most, held) in zip(population[1:], stages[1:], strict=True)
         )
-        return population[0] + 1 <= threshold - max(beyond - self._buffer, 0) / held
+        return population[0] + 1 <= threshold - max(beyond - BUFFER * capacity, 0) / held
 
     def learn(self) -> None:
         """Take note of the outputs of what has completed, and count the stages where it did."""
@@ -105,8 +112,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         """Blocks that neither a running request nor the prompt of a waiting one takes."""
         replica = self._replica_schedulers[number]
         waiting = sum(
-            ceil(request.num_prefill_tokens / self._policy.block_size)
-            for request in replica.pending_queue
+            ceil(request.num_prefill_tokens / self._block_size) for request in replica.pending_queue
         )
         taken = replica.num_allocated_blocks + waiting
         return replica.num_blocks - replica._watermark_blocks - taken

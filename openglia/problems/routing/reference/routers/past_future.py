@@ -28,7 +28,10 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         super().__init__(*arguments, **options)
         policy = next(iter(self._replica_schedulers.values()))._config
         self._block_size = policy.block_size
-        self._room = (1 - RESERVED) * policy.num_blocks * policy.block_size  # tokens
+        self._room = {  # tokens
+            number: (1 - RESERVED) * replica._config.num_blocks * policy.block_size
+            for number, replica in self._replica_schedulers.items()
+        }
         self._longest = self._config.request_generator_config.max_tokens
         self._random = Random(0)
         self._placed = {number: [] for number in self._replica_schedulers}  # request, prompt
@@ -46,9 +49,14 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             prompt = request.num_prefill_tokens
             entry = self.entry(prompt, 0)
             peaks = {number: peak([*there, entry]) for number, there in self._future.items()}
-            target = min(peaks, key=lambda number: peaks[number])
-            if peaks[target] > self._room and self._future[target]:
+            admitting = [
+                number
+                for number, most in peaks.items()
+                if most <= self._room[number] or not self._future[number]
+            ]
+            if not admitting:
                 break
+            target = min(admitting, key=lambda number: peaks[number])
             self._future[target].append(entry)
             self._placed[target].append((request, prompt))
             placements.append((target, request))

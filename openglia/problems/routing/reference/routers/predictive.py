@@ -28,14 +28,20 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             return []
         queue.sort(key=lambda request: request.num_prefill_tokens)
         expected = self._output_tokens / self._completed if self._completed else FIRST_GUESS
-        config = next(iter(self._replica_schedulers.values()))._config
+        policies = {number: r._config for number, r in self._replica_schedulers.items()}
+        block_size = policies[0].block_size
 
         placements = []
         for request in queue:
-            need = ceil((request.num_prefill_tokens + expected) / config.block_size)
-            replica_id = min(self._reserved, key=self.load)
-            if self.load(replica_id) + need > config.num_blocks:
+            need = ceil((request.num_prefill_tokens + expected) / block_size)
+            admitting = [
+                number
+                for number, policy in policies.items()
+                if self.load(number) + need <= policy.num_blocks
+            ]
+            if not admitting:
                 break
+            replica_id = min(admitting, key=self.load)
             self._reserved[replica_id] += need
             self._placed.append((request, request.num_prefill_tokens, replica_id, need))
             placements.append((replica_id, request))

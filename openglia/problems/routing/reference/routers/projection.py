@@ -24,7 +24,10 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         super().__init__(*arguments, **options)
         policy = next(iter(self._replica_schedulers.values()))._config
         self._padding = policy.block_size / 2  # tokens lost in a request's last block, mean
-        self._room = (1 - RESERVED) * policy.num_blocks * policy.block_size  # tokens
+        self._room = {  # tokens
+            number: (1 - RESERVED) * replica._config.num_blocks * policy.block_size
+            for number, replica in self._replica_schedulers.items()
+        }
         self._placed = {number: [] for number in self._replica_schedulers}  # request, prompt
         self._expected = {number: np.zeros(len(AHEAD)) for number in self._replica_schedulers}
         self._outputs = []  # of completed requests, sorted
@@ -41,9 +44,14 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             prompt = request.num_prefill_tokens
             its = tokens_ahead(np.array([prompt + self._padding]), np.array([0]), self._past)
             peaks = {number: (tokens + its).max() for number, tokens in self._expected.items()}
-            target = min(peaks, key=lambda number: peaks[number])
-            if peaks[target] > self._room and self._placed[target]:
+            admitting = [
+                number
+                for number, most in peaks.items()
+                if most <= self._room[number] or not self._placed[number]
+            ]
+            if not admitting:
                 break
+            target = min(admitting, key=lambda number: peaks[number])
             self._expected[target] = self._expected[target] + its
             self._placed[target].append((request, prompt))
             placements.append((target, request))

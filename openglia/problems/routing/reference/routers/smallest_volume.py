@@ -26,7 +26,10 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         super().__init__(*arguments, **options)
         policy = next(iter(self._replica_schedulers.values()))._config
         self._padding = policy.block_size / 2  # tokens lost in a request's last block, mean
-        self._capacity = policy.num_blocks * policy.block_size  # tokens
+        self._capacity = {  # tokens
+            number: replica._config.num_blocks * policy.block_size
+            for number, replica in self._replica_schedulers.items()
+        }
         self._placed = {number: [] for number in self._replica_schedulers}  # request, prompt
         self._state = {number: self.state(number) for number in self._placed}
         self._outputs = []  # of all completed requests, sorted
@@ -52,7 +55,7 @@ class AIGlobalScheduler(BaseGlobalScheduler):
             fitting = [
                 number
                 for number, (holds, _) in there.items()
-                if len(holds) == 1 or peak(*there[number]) <= self._capacity
+                if len(holds) == 1 or peak(*there[number]) <= self._capacity[number]
             ]
             if not fitting:
                 break

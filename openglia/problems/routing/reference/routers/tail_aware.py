@@ -38,19 +38,19 @@ class AIGlobalScheduler(BaseGlobalScheduler):
         queue.sort(
             key=lambda request: boosted(request.arrived_at, request.num_prefill_tokens / mean)
         )
-        config = next(iter(self._replica_schedulers.values()))._config
-        usable = (1 - MARGIN) * config.num_blocks
-        taken = {
-            number: replica.num_allocated_blocks
-            + sum(blocks_for(request, config.block_size) for request in replica.pending_queue)
-            for number, replica in self._replica_schedulers.items()
-        }
+        usable, taken = {}, {}
+        for number, replica in self._replica_schedulers.items():
+            block_size = replica._config.block_size
+            usable[number] = (1 - MARGIN) * replica._config.num_blocks
+            waiting = sum(blocks_for(request, block_size) for request in replica.pending_queue)
+            taken[number] = replica.num_allocated_blocks + waiting
         placements = []
         for request in queue:
-            need = blocks_for(request, config.block_size)
-            target = min(taken, key=lambda number: taken[number])
-            if ceil(taken[target] + need) > usable:
+            need = blocks_for(request, block_size)
+            admitting = [n for n, most in usable.items() if ceil(taken[n] + need) <= most]
+            if not admitting:
                 break
+            target = min(admitting, key=lambda number: taken[number])
             taken[target] += need
             placements.append((target, request))
         del queue[: len(placements)]
