@@ -176,7 +176,8 @@ def _notes(study: Study) -> list[str]:
         f"The gain is on the evaluation cases, and {SHARE} is of the best gain of any run on the "
         "problem: half of a method's runs have it after so many evaluations and so much time of "
         "discovery; a dash: fewer than half ever had it. Evaluations and time are medians, cost "
-        "is a mean.",
+        "is a mean. A score from the cache takes no time: with `no-cache: true` among the study's "
+        "options the times compare too.",
     ]
 
 

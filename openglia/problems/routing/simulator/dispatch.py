@@ -206,21 +206,6 @@ class Dispatcher(Calls):
         )
 
 
-def take(view: interface.ReplicaScheduler, request: interface.Request, place: int = 0) -> None:
-    """Take a request that is admitted out of the replica's queue, as the candidate sees that.
-
-    Raises:
-        RouterFailureError: it is not at that place there.
-    """
-    waiting = view._waiting
-    if len(waiting) <= place or waiting[place] is not request:
-        raise RouterFailureError(
-            "interface",
-            f"the router changed the queue of replica {view.replica_id}, which it may only read",
-        )
-    del waiting[place]
-
-
 def config_of(cluster: Cluster) -> interface.SimulationConfig:
     """What a router sees of the cluster, under Vidur's names."""
     return interface.SimulationConfig(

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from openglia.problems.routing.simulator import interface
-from openglia.problems.routing.simulator.dispatch import Calls, take
-from openglia.problems.routing.simulator.job import Job
+from openglia.problems.routing.simulator.dispatch import Calls
+from openglia.problems.routing.simulator.job import Job, take
 from openglia.problems.routing.simulator.scheduling import Schedulers
 from openglia.problems.routing.simulator.wire import (
     ADMIT,

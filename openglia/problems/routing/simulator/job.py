@@ -1,6 +1,7 @@
 """A request in the engine."""
 
-from openglia.problems.routing.simulator.interface import Request
+from openglia.problems.routing.simulator.failures import RouterFailureError
+from openglia.problems.routing.simulator.interface import ReplicaScheduler, Request
 
 
 class Job:
@@ -36,3 +37,18 @@ class Job:
         self.scheduled_at = 0.0
         self.first_token_at = 0.0
         self.view = Request(index, arrived_at, prompt)
+
+
+def take(view: ReplicaScheduler, request: Request, place: int = 0) -> None:
+    """Take a request that is admitted out of the replica's queue, as the candidate sees that.
+
+    Raises:
+        RouterFailureError: it is not at that place there.
+    """
+    waiting = view._waiting
+    if len(waiting) <= place or waiting[place] is not request:
+        raise RouterFailureError(
+            "interface",
+            f"the router changed the queue of replica {view.replica_id}, which it may only read",
+        )
+    del waiting[place]

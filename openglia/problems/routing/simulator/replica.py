@@ -12,9 +12,8 @@ from collections import deque
 from heapq import heappop, heappush
 
 from openglia.problems.routing.benchmark.definition import ReplicaScheduler as Policy
-from openglia.problems.routing.simulator.dispatch import take
 from openglia.problems.routing.simulator.interface import ReplicaScheduler
-from openglia.problems.routing.simulator.job import Job
+from openglia.problems.routing.simulator.job import Job, take
 from openglia.problems.routing.simulator.timing import KV_GRANULARITY, ExecutionTimes
 
 NEVER = 1 << 62
