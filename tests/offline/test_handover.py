@@ -29,8 +29,12 @@ def searched(search, most=1):
     return asked
 
 
-def digest_of(search):
-    return handover.digest(Account(Notebook(), TASK, search, None))
+def digest_of(search, inherited=()):
+    return handover.digest(Account(Notebook(), TASK, search, None), inherited)
+
+
+def points_in(message):
+    return [point for _, point in handover.inherited(message, ROUTERS)]
 
 
 @pytest.mark.parametrize("space", [ROUTERS, SCHEDULERS, NUMBERS])
@@ -68,7 +72,7 @@ def test_the_digest_has_its_form_and_tells_the_best_points():
     text = digest_of(search)
     assert digests.problem(text) is None
     points = [point for _, point in search.ranking(full=True)[: handover.HANDED_OVER]]
-    assert handover.inherited(f"A task.\n\n{text}\n", ROUTERS) == points
+    assert points_in(f"A task.\n\n{text}\n") == points
     assert digests.problem(digest_of(Search(ROUTERS, seed=1, budget=0))) is None
 
 
@@ -81,7 +85,19 @@ def test_what_several_hand_over_is_told_by_rank():
         rank for search in searches for rank, _ in search.ranking(full=True)[: handover.HANDED_OVER]
     ]
     found = handover.inherited(joined, ROUTERS)
-    assert [Rank(0.0, objective(point, True)) for point in found] == sorted(ranks)
+    assert [Rank(0.0, objective(point, True)) for _, point in found] == sorted(ranks)
+    assert [rank for rank, _ in found] == sorted(ranks)
+
+
+def test_the_best_that_was_inherited_is_handed_on_by_who_finds_nothing_better():
+    first = Search(ROUTERS, seed=1, budget=60)
+    searched(first)
+    found = handover.inherited(digest_of(first), ROUTERS)
+    begun_alone = Search(ROUTERS, seed=2, budget=15)  # and broken off before anything was measured
+    assert handover.inherited(digest_of(begun_alone, found), ROUTERS) == found
+    poor = Search(ROUTERS, seed=3, budget=4)
+    searched(poor)
+    assert handover.inherited(digest_of(poor, found), ROUTERS)[0] == found[0]
 
 
 @pytest.mark.parametrize("block", ["{}", "[1]", '[{"cost": 1, "settings": {}}]', "[", "[]"])
@@ -138,7 +154,7 @@ def test_a_chain_goes_on_from_the_best_and_not_from_nothing():
         first = Search(ROUTERS, seed=seed, budget=40)
         searched(first)
         for told in kept:
-            found = handover.inherited(digest_of(first), ROUTERS) if told else []
+            found = points_in(digest_of(first)) if told else []
             second = Search(ROUTERS, seed=100 + seed, budget=20, inherited=found)
             searched(second)
             kept[told] += second.best[0] <= first.best[0]
@@ -151,7 +167,7 @@ def test_in_the_loop_a_generation_hands_over_and_the_next_goes_on(make_bench):
     outcome = run(bench, max_evaluations=30, hands_over=True)
     assert outcome.warnings == []
     assert digests.problem(outcome.digest) is None
-    (best, *_) = handover.inherited(outcome.digest, ROUTERS)
+    (best, *_) = points_in(outcome.digest)
     assert ROUTERS.render(best) == bench.scheduler.read_text()
     before = len(bench.evaluations)
     later = make_bench()

@@ -7,6 +7,7 @@ JSON, from which the next one goes on; it finds those of other chains there too,
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -30,6 +31,7 @@ class _Found(BaseModel):
 
 
 _POINTS = TypeAdapter(list[_Found])
+Ranked = tuple[Rank, Any]  # a point with its rank on all evaluation cases
 
 
 def is_asked_for(message: str) -> bool:
@@ -37,10 +39,12 @@ def is_asked_for(message: str) -> bool:
     return "\n".join(digests.HEADINGS) in message
 
 
-def digest(account: Account) -> str:
-    """The digest of what the account tells of."""
+def digest(account: Account, inherited: Sequence[Ranked] = ()) -> str:
+    """The digest of what the account tells of; a better point that was inherited is handed on."""
     search, space = account.search, account.task.space
-    ranking = search.ranking(full=True)[:HANDED_OVER]
+    known = {point: rank for rank, point in [*inherited, *search.ranking(full=True)]}
+    found = sorted(((rank, point) for point, rank in known.items()), key=lambda one: one[0])
+    ranking = found[:HANDED_OVER]
     best = space.explain(ranking[0][1]) if ranking else "Nothing was measured on everything yet."
     tried = Counter(measured.trial.phase for measured in search.measurements)
     counted = ", ".join(f"{count} to {phase}" for phase, count in tried.items())
@@ -59,8 +63,8 @@ def digest(account: Account) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def inherited(message: str, space: Space) -> list[Any]:
-    """The points in the digests that a message holds, the best first.
+def inherited(message: str, space: Space) -> list[Ranked]:
+    """The points in the digests that a message holds with their ranks, the best first.
 
     None if it says that the present family of ideas is to be left.
     """
@@ -72,12 +76,12 @@ def inherited(message: str, space: Space) -> list[Any]:
             found += _POINTS.validate_json(block)
         except ValidationError:
             continue  # of another Researcher
-    found.sort(key=lambda one: Rank(one.violation, one.cost))
-    points = [space.point(one.settings) for one in found]
-    return list(dict.fromkeys(point for point in points if point is not None))
+    points = [(Rank(one.violation, one.cost), space.point(one.settings)) for one in found]
+    ranks = {point: rank for rank, point in points if point is not None}
+    return sorted(((rank, point) for point, rank in ranks.items()), key=lambda one: one[0])
 
 
-def _next_steps(ranking: list[tuple[Rank, Any]], space: Space) -> str:
+def _next_steps(ranking: Sequence[Ranked], space: Space) -> str:
     if not ranking:
         return "Begin anew."
     points = [

@@ -64,6 +64,7 @@ class Researcher:
         self._planned = 0  # evaluations, over all rounds
         self._over: str | None = None  # why nothing more is evaluated
         self._most = 1  # evaluations that a command may ask for
+        self._inherited: list[handover.Ranked] = []  # from earlier generations
 
     def turn(self, message: str) -> Conversation:
         """Work on what the loop says, then give the account."""
@@ -77,9 +78,10 @@ class Researcher:
                 self._planned -= 1
             first = max(1, int(FIRST_ROUND * self._planned))
             screens = self._screening is None or not self._screens_all
-            found = handover.inherited(message, self.task.space)
+            self._inherited = handover.inherited(message, self.task.space)
+            points = [point for _, point in self._inherited]
             self.search = begun(
-                self.task.space, self.seed, min(first, self._planned), found, screens=screens
+                self.task.space, self.seed, min(first, self._planned), points, screens=screens
             )
         else:
             self.notebook.rounds += 1
@@ -101,7 +103,8 @@ class Researcher:
     def digest(self) -> str:
         """What the next generation of a chain is told."""
         search = self.search or begun(self.task.space, self.seed, 0, screens=True)
-        return handover.digest(Account(self.notebook, self.task, search, self._over))
+        account = Account(self.notebook, self.task, search, self._over)
+        return handover.digest(account, self._inherited)
 
     def _measure_start(self) -> Generator[Step, str, None]:
         output = yield Step(
