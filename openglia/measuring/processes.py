@@ -194,7 +194,7 @@ class Workers:
         if worker.ended:
             return
         worker.ended = True
-        below = _descendants(worker.process.pid)
+        below = _stopped_below(worker.process.pid)
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(worker.process.pid, signal.SIGKILL)
         _kill(below)
@@ -244,8 +244,11 @@ def _has_exited(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _descendants(pid: int) -> list[int]:
-    """Handles on what descends from a process, in its session or not, where there are handles."""
+def _stopped_below(pid: int) -> list[int]:
+    """Stop a process and all that descends from it, in its session or not; handles on the latter.
+
+    As far as the system has handles.
+    """
     handles = []
     for process in interrupts.stopped_tree(pid)[1:]:
         with suppress(OSError, AttributeError):  # gone, or a system without them

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from living import dies
 from stand_in import StandIn, run, say
 
 HERE = Path(__file__).parent
@@ -44,21 +45,6 @@ def wait_for(condition, process):
         time.sleep(0.05)
 
 
-def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def dies(pid, seconds=300):
-    """Whether the process ends: a killed one takes the kernel a moment."""
-    deadline = time.monotonic() + seconds
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not is_alive(pid)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_in_a_command_ends_the_run_in_good_order(lab, number):
     # The shell, its child, and a grandchild that the child leaves in the background.
@@ -75,7 +61,7 @@ def test_a_signal_in_a_command_ends_the_run_in_good_order(lab, number):
     assert account == "I wait."
     assert usage["researcher"] == 220
     assert "Traceback" not in errors
-    assert all(dies(int(pid)) for pid in pids.read_text().split())
+    assert all(dies(int(pid), seconds=300) for pid in pids.read_text().split())
     assert "before" in lab.read("researcher.md")
     messages = json.loads(lab.read("researcher.json"))["messages"]
     assert messages[-1]["role"] == "user"  # every tool call is answered: it can be resumed

@@ -15,6 +15,7 @@ from fast_agent.tools.execution_environment import (
     ShellExecutionRequest,
 )
 from fast_agent.tools.local_shell_executor import LocalShellExecutor
+from living import dies
 
 from openglia.discovery.shell import SandboxedShell
 from openglia.problems.routing.workplace import workplace
@@ -40,21 +41,6 @@ def shell(tmp_path):
 
 def execute(shell, command, **request):
     return asyncio.run(shell.execute(ShellExecutionRequest(command=command, **request)))
-
-
-def is_alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def dies(pid, seconds=30):
-    """Whether the process ends: a killed one takes the kernel a moment."""
-    deadline = time.monotonic() + seconds
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not is_alive(pid)
 
 
 def test_fast_agent_takes_it_for_a_shell_without_files(shell):
@@ -88,14 +74,14 @@ def test_a_command_over_its_time_is_killed_with_its_group(shell, tmp_path):
     assert outcome.result.exit_code == 124
     assert outcome.result.stdout == "begun\n"
     assert "limit of one command" in outcome.result.stderr
-    assert dies(int((tmp_path / "pid").read_text()))
+    assert dies(int((tmp_path / "pid").read_text()), seconds=30)
 
 
 def test_what_a_command_leaves_behind_ends_with_it(shell, tmp_path):
     outcome = execute(shell(), "sleep 600 & echo $! > pid; echo done")
     assert not outcome.timed_out
     assert outcome.result.stdout == "done\n"
-    assert dies(int((tmp_path / "pid").read_text()))
+    assert dies(int((tmp_path / "pid").read_text()), seconds=30)
 
 
 def test_a_flood_of_output_is_stopped(shell):
@@ -120,7 +106,7 @@ def test_cancelling_kills_the_group(shell, tmp_path):
             await task
 
     asyncio.run(cancel())
-    assert dies(int((tmp_path / "pid").read_text()))
+    assert dies(int((tmp_path / "pid").read_text()), seconds=30)
 
 
 @pytest.mark.parametrize("script", ["exit 3", "kill -9 $$"])

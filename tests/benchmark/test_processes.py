@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from living import is_alive
 
 from openglia.measuring import allowance
 from openglia.measuring.processes import Command, Worker, Workers, worker_environment
@@ -27,13 +28,6 @@ def run(*commands: Command) -> tuple[list[Worker], list[dict]]:
     with Workers(commands) as workers:
         records = [record for _, record in workers.events() if record is not None]
         return workers.workers, records
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def assert_dies(pid: int) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from living import is_alive
 
 from openglia import interrupts, paths
 from openglia.discovery.experiment import Limits
@@ -57,12 +58,6 @@ def until(condition, seconds=PATIENCE):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return found
-
-
-def is_alive(pid: int) -> bool:
-    with suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    return False
 
 
 @dataclass

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from living import is_alive
 
 KILLED = -signal.SIGKILL
 
@@ -119,7 +120,7 @@ def test_the_harness_is_killed_in_an_evaluation(faulty):
     from openglia.measuring import worker_fence
 
     if worker_fence.problem() is None:
-        assert not [worker for worker in workers if _lives(worker)]
+        assert not [worker for worker in workers if is_alive(worker)]
 
 
 def test_a_worker_is_killed(faulty):
@@ -133,13 +134,6 @@ def test_a_worker_is_killed(faulty):
     statuses = [record["result"]["status"] for record in records(run)]
     assert statuses == ["ok", "failed", "ok"]
     assert "SIGKILL" in records(run)[1]["result"]["reason"]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def _wait_for_workers(pid: int) -> list[int]:
@@ -170,7 +164,7 @@ def test_a_signal_in_an_evaluation_finishes_the_run(faulty):
     os.kill(pid, signal.SIGTERM)
     assert faulty.end() == 130, faulty.output
     assert "Traceback" not in faulty.output
-    assert not [worker for worker in workers if _lives(worker)]
+    assert not [worker for worker in workers if is_alive(worker)]
     (run,) = faulty.runs()
     assert results(run)["status"] == "interrupted"
     assert_complete(run, records(run))

@@ -6,7 +6,9 @@ from random import Random
 import pytest
 from test_offline_discovery import run
 from test_search import objective
+from test_search import run as searched
 from test_tuning import SPACE as NUMBERS
+from test_tuning import run as tuned
 
 from openglia.discovery import digests
 from openglia.discovery.offline import handover
@@ -18,15 +20,6 @@ from openglia.presenting.objective import Rank
 from openglia.problems.routing.family.space import ROUTERS
 from openglia.problems.routing.family.task import TASK
 from openglia.problems.scheduling.family.task import SCHEDULERS
-
-
-def searched(search, most=1):
-    asked = []
-    while trials := search.ask(most):
-        for trial in trials:
-            asked.append(trial)
-            search.tell(trial, Rank(0.0, objective(trial.point, trial.full)))
-    return asked
 
 
 def digest_of(search, inherited=()):
@@ -123,6 +116,10 @@ def test_the_loop_asks_for_a_digest_in_words_that_a_digest_does_not_hold():
     assert not handover.is_asked_for(digest_of(Search(ROUTERS, seed=1, budget=0)))
 
 
+def distance(point):
+    return sum(map(abs, point))
+
+
 @pytest.mark.parametrize("screens", [True, False])
 @pytest.mark.parametrize("budget", [1, 2, 3, 6, 8, 30])
 @pytest.mark.parametrize("space", [ROUTERS, NUMBERS])
@@ -130,7 +127,7 @@ def test_a_search_begins_with_what_it_inherits_and_keeps_to_its_budget(space, bu
     random = Random(5)
     handed = [space.sample(random) for _ in range(3)]
     search = begun(space, 0, budget, handed, screens=screens)
-    trials = searched(search) if space is ROUTERS else _tuned(search)
+    trials = searched(search) if space is ROUTERS else tuned(search, cost=distance)
     assert len(trials) == budget
     inherited = [trial.point for trial in trials if trial.phase == "inherit"]
     assert inherited == handed[: len(inherited)]
@@ -138,14 +135,6 @@ def test_a_search_begins_with_what_it_inherits_and_keeps_to_its_budget(space, bu
     drawn = sum(trial.phase == "explore" for trial in trials)
     assert len(inherited) == 3 or 0 <= len(inherited) - drawn <= 1
     assert search.best is not None  # some were measured on everything
-
-
-def _tuned(search):
-    asked = []
-    while trials := search.ask():
-        asked += trials
-        search.tell(trials[0], Rank(0.0, sum(abs(value) for value in trials[0].point)))
-    return asked
 
 
 def test_a_chain_goes_on_from_the_best_and_not_from_nothing():

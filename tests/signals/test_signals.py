@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from living import dies, is_alive
 
 from openglia import files, interrupts
 from openglia.measuring import processes
@@ -72,16 +73,15 @@ def alive(folder):
     for path in Path("/proc").glob("[0-9]*"):
         try:
             words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            state = (path / "stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:
             continue
-        if str(folder) in words and state not in "ZX":
+        if str(folder) in words and is_alive(path.name):
             found.append(words)
     return found
 
 
-def until(condition, what, seconds=600):
-    deadline = time.monotonic() + seconds
+def until(condition, what):
+    deadline = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)
@@ -222,14 +222,7 @@ def test_a_tree_is_known_before_any_of_it_dies(tmp_path, monkeypatch):
     interrupts.kill_tree(parent.pid)
     parent.wait(600)
     grandchild = int((tmp_path / "pid").read_text())
-    until(lambda: gone(grandchild), "the grandchild lives", 60)
-
-
-def gone(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
-    except OSError:
-        return True
+    assert dies(grandchild, seconds=60)
 
 
 def test_setup_sh_hands_a_signal_on(tmp_path):

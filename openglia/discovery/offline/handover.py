@@ -7,7 +7,7 @@ JSON, from which the next one goes on; it finds those of other chains there too,
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -42,9 +42,7 @@ def is_asked_for(message: str) -> bool:
 def digest(account: Account, inherited: Sequence[Ranked] = ()) -> str:
     """The digest of what the account tells of; a better point that was inherited is handed on."""
     search, space = account.search, account.task.space
-    known = {point: rank for rank, point in [*inherited, *search.ranking(full=True)]}
-    found = sorted(((rank, point) for point, rank in known.items()), key=lambda one: one[0])
-    ranking = found[:HANDED_OVER]
+    ranking = _by_rank([*inherited, *search.ranking(full=True)])[:HANDED_OVER]
     best = space.explain(ranking[0][1]) if ranking else "Nothing was measured on everything yet."
     tried = Counter(measured.trial.phase for measured in search.measurements)
     counted = ", ".join(f"{count} to {phase}" for phase, count in tried.items())
@@ -77,7 +75,12 @@ def inherited(message: str, space: Space) -> list[Ranked]:
         except ValidationError:
             continue  # of another Researcher
     points = [(Rank(one.violation, one.cost), space.point(one.settings)) for one in found]
-    ranks = {point: rank for rank, point in points if point is not None}
+    return _by_rank((rank, point) for rank, point in points if point is not None)
+
+
+def _by_rank(points: Iterable[Ranked]) -> list[Ranked]:
+    """Each point once, the best first."""
+    ranks = {point: rank for rank, point in points}
     return sorted(((rank, point) for point, rank in ranks.items()), key=lambda one: one[0])
 
 
